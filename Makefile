@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SOURCES := dashboards deploy schemas sinks streams tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain lock schemas messages pictures dashboards clean
+.PHONY: help install install-dev demo test test-all lint types format bench chaos kills compiled plain wheel sbom image compose-up compose-down bare-up lock schemas messages pictures dashboards clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,31 @@ compiled: install-dev ## compile the hot path to C, next to its sources: the sam
 plain: install ## remove what `make compiled` made
 	$(BIN)/python -m deploy.compiled --remove
 
+wheel: install-dev ## a wheel for this platform whose hot path is C, in dist/ (cibuildwheel: for all)
+	rm -rf dist
+	HATCH_BUILD_HOOKS_ENABLE=true $(BIN)/hatchling build --target wheel --directory dist
+
+SBOM ?= dist/pulssi.cdx.json
+sbom: install-dev ## what the image holds, as CycloneDX (make sbom SBOM=FILE)
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $(SBOM) locks/image.txt
+
+IMAGE ?= pulssi:latest
+image: sbom ## the container image (needs Docker); IMAGE=registry.example/pulssi:1 names it
+	docker build --file deploy/container/Dockerfile --build-arg REVISION="$$(git rev-parse HEAD)" --tag $(IMAGE) .
+
+COMPOSE := docker compose --file deploy/compose/compose.yaml
+compose-up: image ## all of Pulssi in containers (needs Docker); PROFILES=demo adds a simulated contact centre
+	deploy/compose/make-secrets.sh
+	@[ -d deploy/compose/config ] || $(BIN)/pulssi init deploy/compose/config
+	PULSSI_IMAGE=$(IMAGE) $(COMPOSE) $(foreach profile,$(PROFILES),--profile $(profile)) up --detach
+
+compose-down: ## end the containers; what they have written stays
+	$(COMPOSE) --profile '*' down
+
+bare-up: install ## the containers' topology as processes, without Docker (make bare-up ARGS='--config config --profile demo')
+	$(BIN)/python -m deploy.bare $(ARGS)
+
 bench: install-dev ## events a second, next to idiomatic Faust in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -75,6 +100,8 @@ chaos: install-dev ## faults of every kind while events flow, and no number diff
 lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra sqlserver --group dev -o locks/dev.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sqlserver -c locks/dev.txt -o locks/image.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c locks/dev.txt -o locks/image-build.txt locks/image-build.in $(ARGS)
 
 schemas: install ## write schemas/json and the generated docs again from the models
 	$(BIN)/python -m deploy.contract_files

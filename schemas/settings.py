@@ -137,6 +137,8 @@ class Settings(BaseModel):
     clickhouse_url: Annotated[str, AfterValidator(_http_url), Field(repr=False)] = "http://127.0.0.1:8123"
     """ClickHouse's HTTP interface; user and password may stand before the host, percent-encoded. `https://` speaks TLS
     (port 8443 where none is named)."""
+    clickhouse_url_file: str = ""
+    """The file that holds that address, in place of `clickhouse_url`: for a password that stands in no environment."""
     clickhouse_ca: str = ""
     """A PEM file with the authorities that may have signed ClickHouse's certificate; empty: the system's own."""
     clickhouse_verify: bool = True

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "explain": "deploy.cli.explain:explain",
     "follow": "deploy.cli.follow:follow",
     "gateway": "deploy.cli.part_commands:gateway",
+    "health": "deploy.cli.health:health",
     "hooks": "deploy.cli.hooks:hooks_group",
     "import": "deploy.cli.import_:import_command",
     "init": "deploy.cli.configuration:init",

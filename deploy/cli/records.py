@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from deploy.cli.common import exit_if_unreachable, fail
 from schemas.exits import Exit
@@ -21,6 +23,8 @@ _MINUTE_MS: Final = 60_000
 #: Of a line of a list, in characters.
 _WIDTH: Final = 100
 _INDENT: Final = "    "
+#: In a pipe a row is one line, however long its cells are.
+_PIPE_WIDTH: Final = 250
 
 
 def read_records(settings: Settings, topic: str, decode: Callable[[bytes, bytes], _Record | None]) -> list[_Record]:
@@ -52,6 +56,15 @@ def one_of(records: Iterable[_Record], what: str, given: str, id_of: Callable[[_
 def wrapped(text: str) -> list[str]:
     """Break what a list says of a record into indented lines that fit a terminal."""
     return textwrap.wrap(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + _INDENT)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal. What stands in cells comes from outside: it is never markup."""
+    table = Table(*headings, box=None)
+    for row in rows:
+        table.add_row(*row)
+    width = None if Console().is_terminal else _PIPE_WIDTH
+    Console(width=width, markup=False, highlight=False).print(table)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

@@ -12,6 +12,7 @@ from schemas.configuration.toml_files import ConfigurationError, line_of
 from schemas.settings import CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED, FILE, PREFIX, Settings, faults_of
 from schemas.user_input import zone_name
 from streams.configuration.folder import read_toml
+from streams.configuration.secrets import SecretMissingError, secret_of_file
 
 #: Names that other parts of Pulssi read from the environment; they are no settings.
 _RESERVED: Final = frozenset({"config", "data", "kafka_test"})
@@ -43,7 +44,24 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     ]
     if faults:
         raise ConfigurationError(faults)
-    return Settings.model_validate({**_of_the_centre(folder), **in_file, **in_environment})
+    return Settings.model_validate(_with_address({**_of_the_centre(folder), **in_file, **in_environment}))
+
+
+def _with_address(given: dict[str, object]) -> dict[str, object]:
+    """Put ClickHouse's address in the place of the file that holds it. Raises ConfigurationError."""
+    path = str(given.get("clickhouse_url_file", ""))
+    if not path:
+        return given
+    variable = _variable("clickhouse_url_file")
+    if "clickhouse_url" in given:
+        raise ConfigurationError([f"{_variable('clickhouse_url')} and {variable} are set: leave one"])
+    try:
+        address = secret_of_file(Path(), path)
+    except SecretMissingError as error:
+        raise ConfigurationError([f"{variable}: {error}"]) from None
+    for _, problem in faults_of({"clickhouse_url": address}):
+        raise ConfigurationError([f"{variable}: what {path} holds {problem}"])
+    return {**given, "clickhouse_url": address}
 
 
 def _variable(setting: str) -> str:

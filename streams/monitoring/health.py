@@ -1,7 +1,8 @@
-"""A part's small HTTP server for health, readiness and metrics: `/healthz`, `/readyz` and `/metrics`.
+"""A part's small HTTP server for health, readiness and metrics: `/healthz`, `/livez`, `/readyz` and `/metrics`.
 
-Healthy means progress, not just life: a part that answers but no longer works is to be restarted. Nothing here decides
-what progress is, and nothing here may show a setting or a contact.
+Healthy means progress, not just life. What makes no progress is not always mended by a restart: `/livez` fails only
+where it is, so that an orchestrator restarts no worker because another server is away. Nothing here decides what
+progress is, and nothing here may show a setting or a contact.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ FINE: Final = "ok\n"
 #: What `/` answers: the address is no page for people.
 _ROUTES: Final = """\
 /healthz  whether it makes progress
+/livez    whether a restart would help
 /readyz   whether it is ready
 /metrics  what it counts, for Prometheus
 """
@@ -33,11 +35,18 @@ class Health:
     """A part's own server: `progress` answers `/healthz`, `ready` answers `/readyz`, `metrics` is Prometheus text."""
 
     def __init__(
-        self, *, ready: Check, progress: Check, metrics: Callable[[], str], slow: Check = lambda: None
+        self,
+        *,
+        ready: Check,
+        progress: Check,
+        metrics: Callable[[], str],
+        slow: Check = lambda: None,
+        stuck: Check | None = None,
     ) -> None:
-        """`slow` is what `/healthz` names although all is well still."""
+        """`slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does."""
         self._app = web.Application()
         self._app.router.add_get("/", _routes)
+        self._app.router.add_get("/livez", _answering(stuck or progress))
         add_routes(self._app, ready=ready, progress=progress, metrics=metrics, slow=slow)
         self._runner: web.AppRunner | None = None
 

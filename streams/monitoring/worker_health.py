@@ -48,6 +48,7 @@ def worker_health_server(
     return Health(
         ready=lambda: _unready(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
+        stuck=lambda: _hung(partitions),
         slow=lambda: health_line(partitions.activities),
         metrics=lambda: render(
             _metric_values(partitions, batch_metrics.lags, refused=refused()), batch_metrics.histograms
@@ -65,9 +66,14 @@ def _unready(partitions: AssignedPartitions, now: float) -> str | None:
     return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
 
 
+def _hung(partitions: AssignedPartitions) -> str | None:
+    """Tell what a restart would end; it ends no wait for ClickHouse, and unblocks no partition."""
+    return health_line(partitions.activities, after_s=UNHEALTHY_AFTER_S)
+
+
 def _stuck(partitions: AssignedPartitions, now: float) -> str | None:
     wait = partitions.shared.longest_wait
-    if line := health_line(partitions.activities, after_s=UNHEALTHY_AFTER_S):
+    if line := _hung(partitions):
         return line
     if wait and not wait.opening and now - wait.since > UNHEALTHY_AFTER_S:
         return wait.line(now)

@@ -30,11 +30,30 @@ async def test_checks_answer_as_they_find_it() -> None:
     assert (await _get(port, "/readyz"))[:2] == (200, "ok\n")
     assert await _get(port, "/metrics") == (200, "x 1\n", CONTENT_TYPE)
     code, routes, _ = await _get(port, "/")  # who opens the address itself is told where to go
-    assert (code, [line.split()[0] for line in routes.splitlines()]) == (200, ["/healthz", "/readyz", "/metrics"])
+    assert (code, [line.split()[0] for line in routes.splitlines()]) == (
+        200,
+        ["/healthz", "/livez", "/readyz", "/metrics"],
+    )
     await health.stop()
     await health.stop()
     with pytest.raises(aiohttp.ClientConnectionError):
         await _get(port, "/healthz")
+
+
+async def test_what_a_restart_does_not_mend_is_told_apart() -> None:
+    """An orchestrator asks `/livez`: a wait for another server fails `/healthz` alone; by default both say the same."""
+    waits, stuck = "waits for ClickHouse", "is stuck"
+    told: dict[str, str | None] = {"progress": waits, "stuck": None}
+    health = Health(ready=lambda: None, progress=lambda: told["progress"], stuck=lambda: told["stuck"], metrics=str)
+    port = await health.start(load_settings({"PULSSI_WORKER_PORT": "0"}), "worker")
+    assert [(await _get(port, path))[0] for path in ("/healthz", "/livez")] == [503, 200]
+    told["stuck"] = stuck
+    assert (await _get(port, "/livez"))[:2] == (503, f"{stuck}\n")
+    await health.stop()
+    plain = Health(ready=lambda: None, progress=lambda: stuck, metrics=str)
+    port = await plain.start(load_settings({"PULSSI_SINK_PORT": "0"}), "sink")
+    assert (await _get(port, "/livez"))[0] == 503
+    await plain.stop()
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:

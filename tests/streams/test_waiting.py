@@ -109,6 +109,7 @@ async def test_health_sees_who_waits_and_it_continues_by_itself(monkeypatch: pyt
     assert worker_health._unready(worker.partitions, wait.since + 1) is not None  # noqa: SLF001 - what `/readyz` answers
     assert worker_health._stuck(worker.partitions, wait.since + 1) is None  # noqa: SLF001 - what `/healthz` answers
     assert worker_health._stuck(worker.partitions, wait.since + 61) == line  # noqa: SLF001 - as above
+    assert worker_health._hung(worker.partitions) is None  # noqa: SLF001 - what `/livez` answers: a restart ends no wait
     assert worker.partitions.waiting_reasons == {EVICTED: "clickhouse", OTHER: None}
     told = list(worker_health._metric_values(worker.partitions, {}, refused=False))  # noqa: SLF001 - what `/metrics` answers
     waiting = [labels for metric, value, labels in told if metric is WORKER_WAITING and value]

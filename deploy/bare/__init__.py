@@ -1,0 +1,1 @@
+"""The topology of `deploy/compose` as processes of this machine, without Docker."""

@@ -1,0 +1,70 @@
+"""`pulssi health`: whether a part of this machine makes progress, by its own word; for containers and supervisors."""
+
+import socket
+import time
+from contextlib import closing
+from typing import Final
+
+import click
+
+from deploy.cli.common import fail
+from deploy.embedded.readiness_probes import TIMEOUT_S, http_fault
+from deploy.embedded.stack_layout import LOOPBACK, OWN_PARTS
+from schemas.exits import Exit
+from schemas.settings import Settings
+from streams.configuration.environment import load_settings
+
+#: Between two looks at a part that is waited for.
+CHECK_EVERY_S: Final = 0.2
+#: Addresses of the setting `bind` that mean every address of this machine.
+_EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "[::1]"}  # noqa: S104 - compared
+
+
+def _host(settings: Settings) -> str:
+    bound = settings.bind
+    return _EVERYWHERE.get(bound) or (f"[{bound}]" if ":" in bound else bound)
+
+
+def _listens(host: str, port: int) -> bool:
+    """Tell it by connecting: who tried to listen would take the port from a part that starts."""
+    try:
+        with closing(socket.create_connection((host, port), TIMEOUT_S)):
+            return True
+    except OSError:
+        return False
+
+
+def _fault(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[str, int] | None:
+    """Say what is amiss, and how to end then; None where all is well."""
+    host = _host(settings)
+    ports = {name: getattr(settings, f"{name}_port") for name in parts or OWN_PARTS}
+    # Which part a container runs is told by what listens in it.
+    asked = ports if parts else {name: port for name, port in ports.items() if _listens(host.strip("[]"), port)}
+    if not asked:
+        return "no part listens here", Exit.UNREACHABLE
+    for name, port in asked.items():
+        if (fault := http_fault(f"http://{host}:{port}{path}")) is not None:
+            return f"{name}: {fault}", Exit.UNREACHABLE if "does not answer" in fault else Exit.NO
+    return None
+
+
+@click.command()
+@click.argument("parts", type=click.Choice(list(OWN_PARTS)), nargs=-1, metavar="[PART]...")
+@click.option("--ready", is_flag=True, help="Ask whether it is ready (/readyz) instead of whether it makes progress.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="How long to wait for it."
+)
+def health(parts: tuple[str, ...], wait_s: float, *, ready: bool) -> None:
+    """Ask a PART of this machine whether it is healthy.
+
+    Without a PART, each that listens here is asked, at the ports of the settings; in a container that is its own.
+    Ends with 1 where one is not, with 3 where none answers.
+
+    Example: pulssi health worker
+    """
+    settings, deadline = load_settings(), time.monotonic() + wait_s
+    while (found := _fault(settings, parts, "/readyz" if ready else "/healthz")) is not None:
+        if time.monotonic() >= deadline:
+            fail(*found)
+        time.sleep(CHECK_EVERY_S)
+    click.echo("ok")

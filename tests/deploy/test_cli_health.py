@@ -1,0 +1,83 @@
+"""`pulssi health`: a part's own word, as a container's health check and a supervisor ask for it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from deploy.embedded.ports import any_free
+from deploy.embedded.stack_layout import OWN_PARTS
+from streams.configuration.environment import load_settings
+from streams.monitoring.health import Health
+from tests.dashboards.face_under_fire import in_a_thread
+
+#: What each part of the tests says of its progress and of its readiness; None: all is well.
+Words = tuple[str | None, str | None]
+
+
+@pytest.fixture(autouse=True)
+def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each part a port at which nothing listens."""
+    taken: set[int] = set()
+    for name in OWN_PARTS:
+        port = any_free("127.0.0.1", but=taken)
+        taken.add(port)
+        monkeypatch.setenv(f"PULSSI_{name.upper()}_PORT", str(port))
+
+
+@asynccontextmanager
+async def _part(name: str, words: Words) -> AsyncIterator[None]:
+    health = Health(ready=lambda: words[1], progress=lambda: words[0], metrics=str)
+    await health.start(load_settings(), name)
+    yield
+    await health.stop()
+
+
+@pytest.fixture
+def sink() -> Iterator[Callable[[Words], None]]:
+    """Have the sink's server say these words."""
+    running = []
+
+    def start(words: Words) -> None:
+        running.append(in_a_thread(_part("sink", words)))
+        running[-1].__enter__()
+
+    yield start
+    for each in running:
+        each.__exit__(None, None, None)
+
+
+def _asked(*words: str) -> Result:
+    return CliRunner().invoke(main, ["health", *words])
+
+
+def test_what_listens_is_asked(sink: Callable[[Words], None]) -> None:
+    """Without a name: the one part of a container, whichever it is; listening on every address as there."""
+    sink((None, "reads its journals"))
+    assert (_asked().exit_code, _asked("sink").exit_code) == (0, 0)
+    starting = _asked("--ready")
+    assert (starting.exit_code, "sink: 503: reads its journals" in starting.output) == (1, True)
+
+
+def test_no_progress_is_no_health(sink: Callable[[Words], None]) -> None:
+    """Exit 1, with the part's own words."""
+    sink(("no step for 90 s", None))
+    stuck = _asked()
+    assert (stuck.exit_code, stuck.output) == (1, "pulssi: sink: 503: no step for 90 s\n")
+
+
+def test_nothing_answers() -> None:
+    """Exit 3, whether a part was named or not; one line each."""
+    assert (_asked().exit_code, _asked().output) == (3, "pulssi: no part listens here\n")
+    named = _asked("worker", "--wait", "0.3")
+    assert (named.exit_code, len(named.output.splitlines())) == (3, 1)
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "127.0.0.1"])  # noqa: S104 - what containers bind
+def test_the_address_is_the_settings(bind: str, monkeypatch: pytest.MonkeyPatch, sink: Callable[[Words], None]) -> None:
+    """What listens on every address is asked on the loopback one."""
+    monkeypatch.setenv("PULSSI_BIND", bind)
+    sink((None, None))
+    assert _asked("sink").exit_code == 0

@@ -1,0 +1,176 @@
+"""The Compose file: valid by the specification, complete, closed where it can be, and known to the parts it starts."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
+from click.testing import CliRunner
+from jsonschema import Draft7Validator
+from jsonschema.validators import validator_for
+
+from deploy.bare.compose_file import COMPOSE_FILE, Service, interpolated, read_document, read_services
+from deploy.cli import main
+from deploy.embedded.kafka.node import SETTINGS
+from deploy.embedded.stack_layout import OWN_PARTS
+from streams.configuration.environment import load_settings
+
+SERVICES = read_services({})
+DOCUMENT = read_document({})
+#: Services of our own image.
+OURS = sorted(name for name, each in SERVICES.items() if each.image.startswith("pulssi"))
+#: What ends by itself.
+STEPS = {"migrate", "dashboards"}
+PARTS = sorted(OWN_PARTS)
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make all secrets as the first start does."""
+    folder = tmp_path_factory.mktemp("site") / "secrets"
+    subprocess.run([COMPOSE_FILE.parent / "make-secrets.sh", folder], check=True)
+    return folder
+
+
+def _inside(service: Service, secrets: Path, config: Path) -> dict[str, str]:
+    """Give a service's environment with the paths of this machine in the place of the container's."""
+    places = {"/run/secrets": str(secrets), "/etc/pulssi": str(config)}
+    return {
+        name: places.get(value, value.replace("/run/secrets/", f"{secrets}/"))
+        for name, value in service.environment.items()
+    }
+
+
+def test_it_is_valid_by_the_specification() -> None:
+    """Held against the specification's own JSON Schema, before and after its variables are put in."""
+    schema = json.loads((Path(__file__).parent / "compose_spec/compose-spec.json").read_text())
+    validator = validator_for(schema, default=Draft7Validator)(schema)
+    for document in (yaml.safe_load(COMPOSE_FILE.read_text()), DOCUMENT):
+        assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)] == []
+
+
+def test_a_fault_is_found() -> None:
+    """The schema says no to a misspelt key: it is not the schema of anything."""
+    schema = json.loads((Path(__file__).parent / "compose_spec/compose-spec.json").read_text())
+    wrong = {"services": {"worker": {"image": "pulssi", "enviroment": {}}}}
+    assert list(validator_for(schema, default=Draft7Validator)(schema).iter_errors(wrong))
+
+
+def test_every_part_is_a_service() -> None:
+    """With the command that `pulssi up` starts it with; a new part is missing here until it has one."""
+    assert {name: SERVICES[name].command for name in PARTS} == dict(OWN_PARTS)
+    assert set(SERVICES) == {*PARTS, *STEPS, "kafka", "clickhouse", "grafana", "simulator"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_is_one_of_ours(name: str) -> None:
+    """With options that it has."""
+    explained = CliRunner().invoke(main, [*SERVICES[name].command, "--help"])
+    assert explained.exit_code == 0, explained.output
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "dashboards"])
+def test_each_part_knows_its_settings_and_lacks_none(name: str, secrets: Path, tmp_path: Path) -> None:
+    """One that is unknown is refused by the part; one that is missing would leave it on this machine's defaults."""
+    settings = load_settings(_inside(SERVICES[name], secrets, tmp_path))
+    assert settings.kafka_brokers == "kafka:9092"
+    assert re.fullmatch(r"http://(pulssi_writer|default):[0-9a-f]{48}@clickhouse:8123", settings.clickhouse_url)
+    assert settings.bind == "0.0.0.0"  # noqa: S104 - compared
+    assert set(PARTS) <= set(settings.allowed_hosts.split(","))
+    assert "PULSSI_CONFIG" in SERVICES[name].environment
+
+
+def test_what_is_not_known_would_be_seen(secrets: Path, tmp_path: Path) -> None:
+    """The test above fails for a variable that no part reads."""
+    wrong = {**_inside(SERVICES["worker"], secrets, tmp_path), "PULSSI_KAFKA_BROKER": "kafka:9092"}
+    with pytest.raises(Exception, match="PULSSI_KAFKA_BROKER"):
+        load_settings(wrong)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_ours_is_closed(name: str) -> None:
+    """As nobody, on a read-only file system, without a capability, within limits, and started again."""
+    service = DOCUMENT["services"][name]
+    assert service["user"].split(":")[0] == "10001"
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert set(service["deploy"]["resources"]["limits"]) >= {"cpus", "memory"}
+    assert service["restart"] == ("on-failure" if name in STEPS else "unless-stopped")
+    if name in PARTS:
+        assert service["healthcheck"]["test"] == ["CMD", "pulssi", "health"]
+        assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_servers_have_limits_and_health_checks() -> None:
+    """And keep what they write in named volumes."""
+    for name in ("kafka", "clickhouse", "grafana"):
+        service = DOCUMENT["services"][name]
+        assert service["healthcheck"]["test"][0] == "CMD-SHELL"
+        assert set(service["deploy"]["resources"]["limits"]) >= {"cpus", "memory"}
+        assert service["volumes"][0].split(":")[0] in DOCUMENT["volumes"]
+
+
+def test_nothing_is_published_to_others_by_default() -> None:
+    """Only on this machine, until somebody says otherwise; Kafka and ClickHouse not at all."""
+    published = {name: each["ports"] for name, each in DOCUMENT["services"].items() if "ports" in each}
+    assert set(published) == {"wallboard", "gateway", "grafana"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_secrets_are_files_and_each_is_given_to_who_reads_it(secrets: Path) -> None:
+    """No service names a secret that it is not given, or is given one that it does not name; all are made."""
+    for name, service in DOCUMENT["services"].items():
+        text = json.dumps([service.get("environment"), service.get("entrypoint"), service["image"]])
+        if name == "clickhouse":
+            text += (COMPOSE_FILE.parent / "clickhouse/users.sh").read_text().replace("${name}", "writer")
+            text += "/run/secrets/clickhouse_reader_password"
+        assert set(re.findall(r"/run/secrets/(\w+)", text)) == set(service.get("secrets", ())), name
+    assert {path.name for path in secrets.iterdir() if path.is_file()} == set(DOCUMENT["secrets"])
+
+
+def test_secrets_are_made_once(secrets: Path) -> None:
+    """A second run changes none; nobody else looks into the folder; the user of the containers can read each file."""
+    before = {path: path.read_bytes() for path in secrets.iterdir() if path.is_file()}
+    subprocess.run([COMPOSE_FILE.parent / "make-secrets.sh", secrets], check=True)
+    assert {path: path.read_bytes() for path in secrets.iterdir() if path.is_file()} == before
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in before} == {0o644}
+    assert len(set(before.values())) == len(before)
+
+
+def test_the_users_of_clickhouse_are_made_with_the_hashes_of_the_secrets(secrets: Path, tmp_path: Path) -> None:
+    """The script that a new volume runs, with a client that only says what it was asked."""
+    client = tmp_path / "clickhouse-client"
+    client.write_text('#!/bin/sh\nfor word; do :; done\necho "$word"\n')
+    client.chmod(0o755)
+    script = (COMPOSE_FILE.parent / "clickhouse/users.sh").read_text().replace("/run/secrets", str(secrets))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CLICKHOUSE_USER": "default"}
+    told = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, env=environment).stdout
+    for name, line in zip(("writer", "reader"), told.splitlines(), strict=True):
+        password = (secrets / f"clickhouse_{name}_password").read_text().strip()
+        digest = subprocess.run(["sha256sum"], input=password, check=True, capture_output=True, text=True).stdout[:64]
+        assert line == f"CREATE USER IF NOT EXISTS pulssi_{name} IDENTIFIED WITH sha256_hash BY '{digest}'"
+
+
+def test_kafka_is_set_as_the_embedded_one() -> None:
+    """A setting that both have has one value; what keeps data safe is in both."""
+    names = SERVICES["kafka"].environment
+    set_there = {name.removeprefix("KAFKA_").lower().replace("_", "."): value for name, value in names.items()}
+    both = (set_there.keys() & SETTINGS.keys()) - {"listener.security.protocol.map"}
+    assert {name: set_there[name] for name in both} == {name: SETTINGS[name] for name in both}
+    assert {
+        *("auto.create.topics.enable", "transaction.state.log.replication.factor", "log.flush.interval.ms"),
+        "offsets.topic.replication.factor",
+    } <= both
+
+
+def test_variables() -> None:
+    """`${NAME:-default}` as Compose reads it: an empty one is none; `$$` is a dollar sign."""
+    text = "${A:-one} ${B:-two} $$x"
+    assert interpolated({"x": [text, 1]}, {"A": "first", "B": ""}) == {"x": ["first two $x", 1]}
+    with pytest.raises(KeyError):
+        interpolated("${C}", {})

@@ -9,10 +9,10 @@ from typing import Final, Literal, NamedTuple
 
 import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, receiver, route, rules
+from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, rules_in_files
 from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
 from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
-from schemas.policies import DEFAULT_POLICIES
 
 #: Where the generated files are in this package.
 FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
@@ -64,15 +64,18 @@ def texts(site: Site) -> dict[str, str]:
         # Grafana's own variable: the same wherever the folder is put.
         "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
     }
-    group = {"name": GROUP, "folder": FOLDER, "interval": f"{EVERY_S}s", "rules": rules(site, DEFAULT_POLICIES)}
-    point = {"name": CONTACT_POINT, "receivers": [receiver(site)]}
+    group = {"name": GROUP, "folder": FOLDER, "interval": f"{EVERY_S}s", "rules": rules_in_files(site)}
+    point = {"name": CONTACT_POINT, "receivers": receivers(site)}
+    # Of a Grafana of Pulssi's own: alerts of others go to the same contact point, and are not muted.
+    root = {"receiver": CONTACT_POINT, "group_by": ["alertname"], "routes": [route(site)]}
     return {
         "datasources/pulssi.yaml": _yaml({"datasources": [data_source]}),
         "dashboards/pulssi.yaml": _yaml({"providers": [provider]}),
         "dashboards/live-floor.json": json.dumps(live_floor(), indent=2, ensure_ascii=False) + "\n",
         "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
         "alerting/contact-points.yaml": _yaml({"contactPoints": [{"orgId": 1, **point}]}),
-        "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **route()}]}),
+        "alerting/mute-timings.yaml": _yaml({"muteTimes": [{"orgId": 1, **one} for one in mute_timings(site)]}),
+        "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **root}]}),
     }
 
 

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from dashboards.grafana_definitions.live_floor import SERVICE_LEVEL_PANEL, panel_id
-from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json, Release, Site
+from dashboards.grafana_definitions.pieces import quote
+from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Release, Site
+from dashboards.grafana_definitions.sla import SLA_UID, attained_title, sla
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
@@ -53,11 +54,6 @@ def rule_uid(policy: Policy) -> str:
         digest = blake2b(policy.name.encode(), digest_size=4).hexdigest()
         slug = f"{slug[: _UID_LENGTH - len(prefix) - 9]}-{digest}"
     return prefix + slug
-
-
-def quote(value: str) -> str:
-    """Write a text for ClickHouse."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def shortfall(site: Site, policy: Policy) -> str:
@@ -103,7 +99,7 @@ def _runbook(site: Site, file: str) -> dict[str, str]:
     return {"runbook": f"docs/runbooks/{file}", **link}
 
 
-def _annotations(site: Site, policy: Policy) -> dict[str, str]:
+def _annotations(site: Site, policy: Policy, panel_ids: dict[str, int]) -> dict[str, str]:
     windows = " or ".join(duration(window // 1_000) for window in site.windows_ms(policy.name))
     least = policy.min_volume or site.alert_rules.attainment.min_volume
     return {
@@ -116,8 +112,8 @@ def _annotations(site: Site, policy: Policy) -> dict[str, str]:
             "The value is the shortfall in percentage points."
         ),
         **_runbook(site, f"{rule_uid(policy)}.md" if policy.name in _OWN_RUNBOOKS else "alerts.md"),
-        "__dashboardUid__": DASHBOARD_UID,
-        "__panelId__": str(panel_id(SERVICE_LEVEL_PANEL)),
+        "__dashboardUid__": SLA_UID,
+        "__panelId__": str(panel_ids[attained_title(policy.name)]),
     }
 
 
@@ -144,7 +140,7 @@ def _whole_evaluations(milliseconds: int) -> str:
     return f"{max(1, -(-milliseconds // (EVERY_S * 1_000)))}m"
 
 
-def _rule_for(site: Site, policy: Policy) -> Json:
+def _rule_for(site: Site, policy: Policy, panel_ids: dict[str, int]) -> Json:
     keeps = site.release >= _KEEPS_STATE
     return {
         "uid": rule_uid(policy),
@@ -155,7 +151,7 @@ def _rule_for(site: Site, policy: Policy) -> Json:
         "noDataState": "KeepLast" if keeps else "OK",
         "execErrState": "KeepLast" if keeps else "Error",
         "for": _whole_evaluations(site.alert_rules.timing.hold_ms),
-        "annotations": _annotations(site, policy),
+        "annotations": _annotations(site, policy, panel_ids),
         # Channel and queue come with each row of the answer; a rule that names them too would hide the row's.
         "labels": {"service": SERVICE, "policy": policy.name, "severity": site.alert_rules.attainment.severity},
     }
@@ -185,7 +181,8 @@ def _freshness_rule(site: Site) -> Json:
 
 def rules(site: Site) -> list[Json]:
     """Describe one rule for each policy, and the one for the age of the figures, as files and API have them alike."""
-    return [_freshness_rule(site), *(_rule_for(site, policy) for policy in site.policies())]
+    panel_ids = {str(panel["title"]): int(panel["id"]) for panel in sla(site)["panels"]}
+    return [_freshness_rule(site), *(_rule_for(site, policy, panel_ids) for policy in site.policies())]
 
 
 def rules_in_files(site: Site) -> list[Json]:

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
 
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, rules_in_files
-from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
 from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
 
@@ -71,7 +71,11 @@ def texts(site: Site) -> dict[str, str]:
     return {
         "datasources/pulssi.yaml": _yaml({"datasources": [data_source]}),
         "dashboards/pulssi.yaml": _yaml({"providers": [provider]}),
-        "dashboards/live-floor.json": json.dumps(live_floor(), indent=2, ensure_ascii=False) + "\n",
+        **{
+            f"dashboards/{one['uid'].removeprefix('pulssi-')}.json": json.dumps(one, indent=2, ensure_ascii=False)
+            + "\n"
+            for one in dashboards(site)
+        },
         "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
         "alerting/contact-points.yaml": _yaml({"contactPoints": [{"orgId": 1, **point}]}),
         "alerting/mute-timings.yaml": _yaml({"muteTimes": [{"orgId": 1, **one} for one in mute_timings(site)]}),

@@ -13,8 +13,8 @@ from typing import Any, Final
 from grafana_client.client import GrafanaClientError
 
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, SERVICE, rules_by_api
+from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.differences import has
-from dashboards.grafana_definitions.live_floor import live_floor
 from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
 from dashboards.grafana_definitions.site import (
     DATA_SOURCE_UID,
@@ -186,7 +186,8 @@ def push(api: Grafana, site: Site, environment: Mapping[str, str]) -> list[str]:
     one = _Push(api, site)
     one.data_source(environment.get(READER_PASSWORD))
     one.folder()
-    one.dashboard(live_floor())
+    for definition in dashboards(site):
+        one.dashboard(definition)
     one.contact_point(environment)
     one.mute_timings()
     one.policy()

@@ -113,9 +113,9 @@ def _echo_files(found: list[Drift], folder: Path, said: str, *, as_json: bool) -
 
 @click.group()
 def dashboards() -> None:
-    """Write, check or push the dashboard and alerts for Grafana.
+    """Write, check or push the dashboards and alerts for Grafana.
 
-    The data source, the dashboard and the alert rules are written from their definitions in Python.
+    They are made from their definitions in Python and the installation's configuration.
 
     Example: pulssi dashboards check
     """

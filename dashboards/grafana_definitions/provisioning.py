@@ -12,7 +12,15 @@ import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked 
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, rules_in_files
 from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
-from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
+from dashboards.grafana_definitions.site import (
+    ALERT_FOLDER,
+    FOLDER,
+    FOLDER_UID,
+    READER_PASSWORD,
+    Json,
+    Site,
+    data_source_of,
+)
 
 #: Where the generated files are in this package.
 FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
@@ -64,7 +72,7 @@ def texts(site: Site) -> dict[str, str]:
         # Grafana's own variable: the same wherever the folder is put.
         "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
     }
-    group = {"name": GROUP, "folder": FOLDER, "interval": f"{EVERY_S}s", "rules": rules_in_files(site)}
+    group = {"name": GROUP, "folder": ALERT_FOLDER, "interval": f"{EVERY_S}s", "rules": rules_in_files(site)}
     point = {"name": CONTACT_POINT, "receivers": receivers(site)}
     # Of a Grafana of Pulssi's own: alerts of others go to the same contact point, and are not muted.
     root = {"receiver": CONTACT_POINT, "group_by": ["alertname"], "routes": [route(site)]}
@@ -76,6 +84,9 @@ def texts(site: Site) -> dict[str, str]:
             + "\n"
             for one in dashboards(site)
         },
+        # Grafana complains at its start where it does not find these two folders.
+        "plugins/none.yaml": _yaml({"apps": []}),
+        "notifiers/none.yaml": _yaml({"notifiers": []}),
         "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
         "alerting/contact-points.yaml": _yaml({"contactPoints": [{"orgId": 1, **point}]}),
         "alerting/mute-timings.yaml": _yaml({"muteTimes": [{"orgId": 1, **one} for one in mute_timings(site)]}),
@@ -85,10 +96,10 @@ def texts(site: Site) -> dict[str, str]:
 
 def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
     """Compare a folder with what it should hold, in order of the paths."""
+    ours = (path for own in _GENERATED_FOLDERS for path in (folder / own).rglob("*"))
     existing = {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for own in _GENERATED_FOLDERS
-        for path in (folder / own).rglob("*")
+        for path in {*ours, *(folder / path for path in wanted)}
         if path.is_file()
     }
     return [

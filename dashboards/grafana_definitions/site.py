@@ -22,6 +22,8 @@ DATA_SOURCE: Final[Json] = {"type": "grafana-clickhouse-datasource", "uid": DATA
 DASHBOARD_UID: Final = "pulssi-live-floor"
 FOLDER: Final = "Pulssi"
 FOLDER_UID: Final = "pulssi"
+#: Of rules in files: Grafana reads those first, and would make the dashboards' folder with another identifier.
+ALERT_FOLDER: Final = "Pulssi alerts"
 
 #: ClickHouse's user for Grafana, and the variable of Grafana's environment that holds its password.
 READER: Final = "pulssi_reader"

@@ -14,10 +14,12 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from deploy.source_page import source_page
 from schemas.alerts import VERSION as HOOK_VERSION
 from schemas.configuration.fields import SPAN_PATTERN
 from schemas.configuration.file_models import FILES
 from schemas.configuration.hook_models import PRIVATE_PATTERN
+from schemas.configuration.mapping_file import MappingFile
 from schemas.events import CONTACT_EVENT, MODELS, VERSION, AgentStatus, UnknownAgentEvent, UnknownEvent
 from schemas.hooks import HOOK
 from schemas.metric_definitions import ALL, WORKER_STEP_LATENCY, MetricDefinition
@@ -121,6 +123,7 @@ def generated_files() -> dict[str, str]:
         ("hook", HOOK_VERSION, "What a webhook is sent", _hook()),
         ("settings", _VERSION_OF_FILES, f"Pulssi's {FILE}", _schema(Settings)),
         *((name, _VERSION_OF_FILES, f"Pulssi's {name}.toml", _schema(model)) for name, model in FILES.items()),
+        ("mapping", _VERSION_OF_FILES, "A mapping file", _schema(MappingFile)),
     ]
     return {
         **{f"schemas/json/{schema[0]}.schema.json": _with_header(*schema) for schema in schemas},
@@ -128,6 +131,7 @@ def generated_files() -> dict[str, str]:
         "docs/configuration.md": _configuration_page(),
         "docs/prometheus.md": _prometheus_page(),
         "docs/samples.md": _samples_page(),
+        "docs/sources/README.md": source_page(),
     }
 
 

@@ -1,8 +1,8 @@
-"""Keeps the words of the wallboard's page in step: what the code says, the PO files, and the JSON that the page loads.
+"""Keeps the words of the wallboard in step: what the code says, the PO files, and the JSON that the page loads.
 
-`python -m deploy.translations` takes new messages from the page's modules into the PO files, drops those that are not
-said any more, and compiles all languages. English is what stands in the code. It never changes a translation: a message
-whose English text was changed is a new one, without a translation, and the tests name it.
+`python -m deploy.translations` takes new messages from the modules of page and server into the PO files, drops those
+that are not said any more, and compiles all languages. English is what stands in the code. It never changes a
+translation: a message whose English text was changed is a new one, without a translation, and the tests name it.
 """
 
 import io
@@ -18,33 +18,36 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from dashboards.wallboard.words import DEFAULT
+from dashboards.wallboard.words import LANGUAGES as NAMES
+
 WALLBOARD: Final = Path(__file__).resolve().parent.parent / "dashboards/wallboard"
 #: Languages with a PO file each; English needs none.
-LANGUAGES: Final = ("fi", "nb", "sv")
-#: The functions of `words.js` that say a message: plain, with a context, and by a number.
+LANGUAGES: Final = tuple(language for language in NAMES if language != DEFAULT)
+#: The functions of `words.js` and `words.py` that say a message: plain, with a context, and by a number.
 _SAYING: Final[Mapping[str, Any]] = {"t": None, "tc": ((1, "c"), 2), "tn": (1, 2)}
 #: gettext's separator of context and message.
 _CONTEXT: Final = "\x04"
 _HEADER: Final = """\
-# The wallboard's page: the words of one language.
+# The wallboard: the words of one language.
 # Translate what follows `msgid` after `msgstr`, with every {name} in it; then run `make messages`.
 #"""
 #: A date that stays: a file changes only where its messages do.
 _BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def said(page: Path) -> Catalog:
-    """Collect what the page's modules say."""
+def said(wallboard: Path) -> Catalog:
+    """Collect what the modules of page and server say."""
     catalog = _catalogue(None)
     found = extract_from_dir(
-        page,
-        [("**.js", "javascript")],
-        {"**.js": {"encoding": "utf-8", "parse_template_string": True}},
+        wallboard,
+        [("page/**.js", "javascript"), ("*.py", "python")],
+        {"page/**.js": {"encoding": "utf-8", "parse_template_string": True}},
         keywords=_SAYING,
         comment_tags=("Translators:",),
     )
     for name, line, words, comments, context in sorted(found, key=lambda each: (each[0], each[1])):
-        catalog.add(words, None, [(name, line)], auto_comments=comments, context=context)
+        catalog.add(words, None, [(name.removeprefix("page/"), line)], auto_comments=comments, context=context)
     return catalog
 
 
@@ -114,7 +117,7 @@ def compiled(language: str, catalog: Catalog) -> bytes:
 
 def generated_files(wallboard: Path = WALLBOARD) -> dict[Path, bytes]:
     """Give the content that every PO file and every compiled file has to have."""
-    known = said(wallboard / "page")
+    known = said(wallboard)
     files = {wallboard / "page/messages/en.json": compiled("en", known)}
     for language in LANGUAGES:
         catalog = translated(language, known, wallboard / "messages")
@@ -136,7 +139,7 @@ def outdated(wallboard: Path = WALLBOARD) -> list[str]:
 
 def faults(wallboard: Path = WALLBOARD) -> list[str]:
     """Name each message that a language lacks, and each translation whose placeholders are not the message's."""
-    known = said(wallboard / "page")
+    known = said(wallboard)
     found = []
     for language in LANGUAGES:
         for message in _messages(translated(language, known, wallboard / "messages")):

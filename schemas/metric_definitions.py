@@ -283,7 +283,7 @@ FOLLOW_LAST_PAYLOAD: Final = MetricDefinition(
     _ACCOUNT,
 )
 FOLLOW_FAULT: Final = MetricDefinition(
-    "pulssi_follow_fault", "flag", "1 while the account is not followed; the log and /readyz say why.", _ACCOUNT
+    "pulssi_follow_fault", "accounts", "1 while the account is not followed; the log and /healthz say why.", _ACCOUNT
 )
 FOLLOW_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_follow_configuration_refused")
 

@@ -183,7 +183,8 @@ class Settings(BaseModel):
     gateway_request_burst: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Hooks of one account that the gateway takes at once, after it has been quiet."""
     gateway_address_requests_per_second: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Requests to the gateway that one address may make in the long run; more are answered with 429."""
+    """Requests to the gateway that one address may make in the long run, but for hooks with a right signature; more are
+    answered with 429."""
     gateway_address_request_burst: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     """Requests to the gateway that one address may make at once, after it has been quiet."""
     wallboard_token: Annotated[SecretStr, AfterValidator(_secret(token_text))] = SecretStr("")

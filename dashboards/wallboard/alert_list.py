@@ -134,11 +134,13 @@ def said_of(alert: Alert, groups: Mapping[str, str | None], title: str) -> dict[
         "queue": dimensions.queue,
         "group": groups.get(alert.rule) if alert.condition == "nobody_available" else None,
         "contact_id": dimensions.contact_id,
+        "tag": dimensions.tag,
         "since": _since(alert),
         "held": alert.held,
         "acknowledged": alert.acknowledged_by and {"by": alert.acknowledged_by, "at": alert.acknowledged_at},
         "value": measured.value,
         "limit": measured.limit,
         "unit": _UNITS[measured.unit],
+        "window_ms": measured.window_ms,
         "title": title,
     }

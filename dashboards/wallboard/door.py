@@ -18,7 +18,8 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http import HttpProcessingError
 
 from dashboards.wallboard.acknowledging import SIGNED_IN_AS
-from dashboards.wallboard.login_page import CALLER, NOT_STORED, LoginPage, page_path, too_many
+from dashboards.wallboard.addresses import leading_to, page_path
+from dashboards.wallboard.login_page import CALLER, NOT_STORED, LoginPage, too_many
 from dashboards.wallboard.page_files import ASSETS
 from dashboards.wallboard.security_headers import security_headers
 from dashboards.wallboard.sessions import LONG_LIFE_S, Session, Sessions, session_keys
@@ -30,12 +31,14 @@ from streams.monitoring.rate_limits import Places, RateLimit
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+#: The page to sign in on.
+LOGIN: Final = "/login"
 #: Routes without sign-in, besides those that begin with PUBLIC. Metrics are not among them.
-OPEN: Final = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/logout", "/favicon.svg"})
+OPEN: Final = frozenset({"/healthz", "/readyz", LOGIN, "/login.css", "/colours.css", "/logout", "/favicon.svg"})
 PUBLIC: Final = "/public/"
 STREAM: Final = "/api/stream"
 #: Forms send them, without a header of ours.
-FORMS: Final = frozenset({"/login", "/logout"})
+FORMS: Final = frozenset({LOGIN, "/logout"})
 
 #: Streams in all.
 STREAMS_AT_MOST: Final = 256
@@ -106,7 +109,11 @@ class Door:
 
     def _too_many(self, request: web.Request) -> web.Response | None:
         wait_s = self._requests.take(_caller(request).address)
-        return too_many("too many requests", wait_s) if wait_s else None
+        if not wait_s:
+            return None
+        return (
+            self.login.too_many(request, wait_s) if _route(request) == LOGIN else too_many("too many requests", wait_s)
+        )
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -236,7 +243,7 @@ def _without_token(request: web.Request) -> web.Response:
     """Lead to the same page without the token in its address; to no other place, whatever was asked for."""
     rest = urlencode([(key, value) for key, value in request.query.items() if key != "token"], safe=",")
     path = page_path(request.path, f"?{rest}" if rest else "") or "/"
-    return web.Response(status=303, headers={"Location": path, **NOT_STORED})
+    return web.Response(status=303, headers={"Location": leading_to(request, path), **NOT_STORED})
 
 
 async def _read_body(request: web.Request) -> None:

@@ -1,4 +1,4 @@
-"""The page to sign in on, and the way out: a form that works without scripts, and cookies that only we can make.
+"""Signing in on a page, and the way out: a form that works without scripts, and cookies that only we can make.
 
 Who tries passwords is slowed down, by address and in all, and a check that costs memory is never queued. The page leads
 to pages of the wallboard only, whatever its address says. No answer tells whether it was the password or the token that
@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable
-from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Final, TypedDict
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from dashboards.wallboard.addresses import (
+    in_language,
+    language_asked,
+    leading_to,
+    page_or_root,
+    page_path,
+    sign_in_path,
+)
 from dashboards.wallboard.passwords import BusyError, PasswordCheck
 from dashboards.wallboard.sessions import LONG_LIFE_S, SHORT_LIFE_S, Kind, Session, Sessions
 from dashboards.wallboard.sign_in import SignIn
+from dashboards.wallboard.sign_in_form import SignInForm
+from dashboards.wallboard.words import Words, accepted, known
 from streams.monitoring.peers import Caller
 from streams.monitoring.rate_limits import RateLimit
 
@@ -37,33 +43,14 @@ NOT_STORED: Final = {"Cache-Control": "no-store"}
 _COOKIE: Final = "pulssi_session"
 #: Browsers take a cookie of this name from this very host by https alone, so that no other name can plant one.
 _HTTPS_COOKIE: Final = "__Host-pulssi_session"
+#: Such a cookie has to be for all paths of a host. Below a path it is kept from what else the host serves.
+_HTTPS_COOKIE_BELOW: Final = "__Secure-pulssi_session"
 
-_PAGE: Final = re.compile(r"/(?:board/[a-z0-9-]{1,64})?")
-_QUERY: Final = re.compile(r"\?[A-Za-z0-9_=&,.-]{1,200}")
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELDS_AT_MOST: Final = 10
 _EVERYBODY: Final = "all"
 
-_WRONG: Final = "That was not right. Try again."
-_FOR_TV: Final = "stay signed in on this screen for 30 days"
-
 _LOG: Final = logging.getLogger(__name__)
-
-
-def page_path(path: str, query: str = "") -> str | None:
-    """Give the address of a page of the wallboard, such as `/board/sales?window=5m`; None where it is none.
-
-    A query that no page has is left out.
-    """
-    if _PAGE.fullmatch(path) is None:
-        return None
-    return path + query if _QUERY.fullmatch(query) else path
-
-
-def page_or_root(address: str) -> str:
-    """Give a page's address as it is, and the first page for anything else: nobody is led to another site."""
-    path, mark, query = address.partition("?")
-    return page_path(path, mark + query) or "/"
 
 
 def too_many(problem: str, wait_s: float) -> web.Response:
@@ -82,12 +69,9 @@ class LoginPage:
         self._admitted = admitted
         has_password = bool(sign_in.password_hash.get_secret_value())
         self.checks = PasswordCheck(sign_in.password_hash) if has_password else None
-        self._what = "Password" if has_password else "Token"
         self.failures = RateLimit(*FAILURES)
         self.failures_in_all = RateLimit(*FAILURES_IN_ALL)
-        folder = files(__package__).joinpath("login")
-        self._page = Template(folder.joinpath("login.html").read_text("utf-8"))
-        self._style = folder.joinpath("login.css").read_bytes()
+        self._form = SignInForm()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the page, its style, and the way out."""
@@ -101,7 +85,7 @@ class LoginPage:
         """Give the address of the page to sign in on, which leads back to the page that was asked for."""
         query = request.rel_url.raw_query_string
         asked = page_path(request.path, f"?{query}" if query and "token" not in request.query else "") or "/"
-        return "/login" if asked == "/" else f"/login?next={quote(asked, safe='/')}"
+        return leading_to(request, sign_in_path(asked))
 
     def session_of(self, request: web.Request) -> Session | None:
         """Give the session of a request's cookie; None where there is none that holds."""
@@ -115,41 +99,56 @@ class LoginPage:
         _, cookie = self._sessions.begin(kind, life_s)
         response.set_cookie(_cookie_name(request), cookie, max_age=life_s, **_cookie_rules(request))
 
+    def too_many(self, request: web.Request, wait_s: float, asked: str | None = None) -> web.Response:
+        """Answer 429 on the page, with the time after which it may be tried again."""
+        asked = _asked(request, request.query.get("next", "")) if asked is None else asked
+        seconds = max(1, math.ceil(wait_s))
+        problem = _words(request, asked).tn(
+            "Too many attempts. Try again in {n} second.", "Too many attempts. Try again in {n} seconds.", seconds
+        )
+        response = self._answer(request, asked, 429, problem)
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
     async def _show(self, request: web.Request) -> web.Response:
-        asked = page_or_root(request.query.get("next", "/"))
+        asked = _asked(request, request.query.get("next", ""))
         if self._admitted(request):
-            return _leading_to(asked)
-        return self._answer(asked, status=200)
+            return _redirect(request, asked)
+        return self._answer(request, asked, 200)
 
     async def _take(self, request: web.Request) -> web.Response:
         """Judge what somebody signs in with."""
         if request.content_type != _FORM:
-            return web.Response(status=415, text=f"send the form as {_FORM}\n", headers=NOT_STORED)
+            return self._unreadable(request, 415)
         try:
             fields = parse_qs((await request.read()).decode(), max_num_fields=_FIELDS_AT_MOST, errors="strict")
         except ValueError:
-            return web.Response(status=400, text="the form cannot be read\n", headers=NOT_STORED)
-        asked = page_or_root(fields.get("next", ["/"])[-1])
+            return self._unreadable(request, 400)
+        asked = _asked(request, fields.get("next", [""])[-1])
         if not self._sign_in.needed:
-            return _leading_to(asked)
+            return _redirect(request, asked)
         address = _address(request)
         if wait_s := self.failures.take(address):
-            return too_many("too many attempts", wait_s)
+            return self.too_many(request, wait_s, asked)
         if wait_s := self.failures_in_all.take(_EVERYBODY):
             self.failures.give_back(address)
-            return too_many("too many attempts", wait_s)
+            return self.too_many(request, wait_s, asked)
         try:
             kind = await self._kind(fields.get("password", [""])[-1])
         except BusyError:
             self._forgive(address)
-            return too_many("too many attempts at once", 1)
+            return self.too_many(request, 1, asked)
         if kind is None:
             _LOG.warning("somebody failed to sign in to the wallboard")
-            return self._answer(asked, status=401, problem=_WRONG)
+            return self._answer(request, asked, 401, _words(request, asked).t("That was not right. Try again."))
         self._forgive(address)
-        response = _leading_to(asked)
+        response = _redirect(request, asked)
         self.begin_session(request, response, kind, LONG_LIFE_S if "tv" in fields else SHORT_LIFE_S)
         return response
+
+    def _unreadable(self, request: web.Request, status: int) -> web.Response:
+        words = _words(request, "/")
+        return self._answer(request, "/", status, words.t("The form could not be read. Send it again."))
 
     def _forgive(self, address: str) -> None:
         self.failures.give_back(address)
@@ -165,37 +164,44 @@ class LoginPage:
         """End the session, with its streams, and take the cookie away."""
         if (session := self.session_of(request)) is not None:
             self._sessions.end(session)
-        response = _leading_to("/login")
+        response = _redirect(request, "/login")
         response.set_cookie(_cookie_name(request), "", max_age=0, **_cookie_rules(request))
         return response
 
     async def _serve_style(self, _: web.Request) -> web.Response:
         return web.Response(
-            body=self._style, content_type="text/css", charset="utf-8", headers={"Cache-Control": "no-cache"}
+            body=self._form.style, content_type="text/css", charset="utf-8", headers={"Cache-Control": "no-cache"}
         )
 
-    def _answer(self, asked: str, *, status: int, problem: str = "") -> web.Response:
+    def _answer(self, request: web.Request, asked: str, status: int, problem: str = "") -> web.Response:
+        """Show the page; where there is nothing to sign in with here, say so."""
+        words = _words(request, asked)
         if not self._sign_in.by_page:
-            text = "sign in at the proxy that leads to this wallboard: there is no password here\n"
-            return web.Response(status=403, text=text, headers=NOT_STORED)
-        shown = self._page.substitute(
-            what=self._what,
-            next=escape(asked),
-            problem=f'<p class="problem" id="problem" role="alert">{escape(problem)}</p>' if problem else "",
-            invalid=' aria-invalid="true" aria-describedby="problem"' if problem else "",
-            tv=_FOR_TV,
-        )
-        headers = {"WWW-Authenticate": 'Bearer realm="pulssi"'} if status == web.HTTPUnauthorized.status_code else {}
-        return web.Response(status=status, text=shown, content_type="text/html", headers={**NOT_STORED, **headers})
+            what, status = "", 403
+            problem = words.t("Sign in at the proxy that leads to this wallboard: there is no password here.")
+        else:
+            what = words.t("Password") if self.checks is not None else words.t("Token")
+        wrong = status == web.HTTPUnauthorized.status_code
+        shown = self._form.page(words, asked, problem, what=what, wrong=wrong)
+        headers = {"Content-Language": words.language, "Vary": "Accept-Language", **NOT_STORED}
+        if wrong:
+            headers["WWW-Authenticate"] = 'Bearer realm="pulssi"'
+        return web.Response(status=status, text=shown, content_type="text/html", headers=headers)
 
 
-def _leading_to(path: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": path, **NOT_STORED})
+def _asked(request: web.Request, page: str) -> str:
+    """Give the page that it leads to then, in the language that the address of this one names."""
+    page, language = page_or_root(page), known(request.query.get("lang", ""))
+    return page if language is None else in_language(page, language)
 
 
-def _by_https(request: web.Request) -> bool:
-    caller: Caller = request[CALLER]
-    return caller.https
+def _words(request: web.Request, asked: str) -> Words:
+    """Speak the language that an address names, else the browser's."""
+    return Words(known(language_asked(asked)) or accepted(request.headers.get("Accept-Language", "")))
+
+
+def _redirect(request: web.Request, path: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": leading_to(request, path), **NOT_STORED})
 
 
 def _address(request: web.Request) -> str:
@@ -204,7 +210,10 @@ def _address(request: web.Request) -> str:
 
 
 def _cookie_name(request: web.Request) -> str:
-    return _HTTPS_COOKIE if _by_https(request) else _COOKIE
+    caller: Caller = request[CALLER]
+    if not caller.https:
+        return _COOKIE
+    return _HTTPS_COOKIE_BELOW if caller.path else _HTTPS_COOKIE
 
 
 class _CookieRules(TypedDict):
@@ -215,4 +224,5 @@ class _CookieRules(TypedDict):
 
 
 def _cookie_rules(request: web.Request) -> _CookieRules:
-    return {"path": "/", "httponly": True, "samesite": "Lax", "secure": _by_https(request)}
+    caller: Caller = request[CALLER]
+    return {"path": f"{caller.path}/", "httponly": True, "samesite": "Lax", "secure": caller.https}

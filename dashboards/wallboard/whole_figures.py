@@ -1,6 +1,6 @@
-"""All live figures at once, for programs: of everything, whatever the boards show.
+"""All live figures at once, for other programs: of all channels and queues, whatever the boards show.
 
-They come from the snapshot that the pages get, so that a number is the same wherever it is read.
+They come from the same snapshot as the pages, so that a number is the same wherever it is read.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ from schemas import metric_definitions as declared
 from schemas.boards import Board, WindowName
 from streams.monitoring.prometheus import MetricValue
 
-#: Its name is none that `boards.toml` can have.
+#: A board with all channels and queues; `boards.toml` cannot have a board without a name.
 EVERYTHING: Final = Board(name="", title="")
-#: The windows that are told.
+#: The windows of the figures.
 WINDOWS: Final[tuple[WindowName, ...]] = ("15m", "today")
 
 #: States in which there are no figures yet.
 _UNKNOWN: Final = frozenset({"waiting", "reading"})
 _MS: Final = 1000
-#: Of a queue now: each metric with its field.
+#: Metrics of a queue at this moment, and the field that each shows.
 _NOW: Final = {
     declared.LIVE_WAITING: "waiting",
     declared.LIVE_AWAITING_REPLY: "awaiting_reply",
@@ -30,7 +30,7 @@ _NOW: Final = {
     declared.LIVE_AT_RISK: "at_risk",
     declared.LIVE_BREACHED: "breached",
 }
-#: Of a queue over a window: counts that can be added up.
+#: Counts of a queue over a window, which can be added up.
 _COUNTED: Final = {
     declared.LIVE_OFFERED: "offered",
     declared.LIVE_ANSWERED: "answered",
@@ -39,7 +39,7 @@ _COUNTED: Final = {
 
 
 def whole_figures(snapshot: Snapshot) -> dict[str, Any]:
-    """Give the figures of everything, in the shape of docs/live.md."""
+    """Return the figures of all channels and queues, as docs/live.md describes them."""
     figures: dict[str, Any] = orjson.loads(snapshot.message(EVERYTHING, WINDOWS))
     return figures
 
@@ -80,7 +80,7 @@ def _of_queue(group: dict[str, Any], labels: tuple[str, ...]) -> Iterator[Metric
 
 
 def _shares(group: dict[str, Any], metric: declared.MetricDefinition, labels: tuple[str, ...]) -> Iterator[MetricValue]:
-    """Yield service levels with their formula; a share of nothing has no sample."""
+    """Yield service levels with their formula; if nothing was answered there is none."""
     for window, figures in group["windows"].items():
         if figures["service_level"] is not None:
             yield MetricValue(metric, figures["service_level"], (*labels, window, group["formula"]))

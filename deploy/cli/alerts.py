@@ -1,4 +1,4 @@
-"""`pulssi alerts`: what slips now, what is known of one alert, who looks after it, and when nobody is to be told."""
+"""`pulssi alerts`: lists and shows alerts, acknowledges them, and silences them for a while."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _STATES: Final = ("firing", "pending", "resolved")
 
 @click.group("alerts")
 def alerts_group() -> None:
-    """Show and acknowledge what slips, or silence it."""
+    """Show, acknowledge and silence alerts."""
 
 
 @alerts_group.command("run")
 @config_option
 @stdin_option
 def run() -> None:
-    """Run the SLA engine: it judges each second who slips.
+    """Run the SLA engine: it judges the rules of alerts every second.
 
     It writes every change of an alert to the topic `alerts`.
 
@@ -186,7 +186,7 @@ def acknowledge(alert_id: str, by: str, data: Path | None) -> None:
 @click.option("--rule", help="Only alerts of this policy or rule.")
 @click.option("--channel", type=click.Choice(CHANNELS), help="Only alerts of this channel.")
 @click.option("--queue", help="Only alerts of this queue.")
-@click.option("--by", default=getpass.getuser, show_default="your login", help="Who says so.")
+@click.option("--by", default=getpass.getuser, show_default="your login", help="Who begins or ends the silence.")
 @click.option("--comment", default="", help="Why.")
 @click.option("--end", "ended", metavar="SILENCE", help="End this silence now; takes no other option.")
 @running_stack_option
@@ -200,7 +200,7 @@ def silence(
     ended: str | None,
     data: Path | None,
 ) -> None:
-    """Tell nobody of the alerts that match, for a while.
+    """Send no messages about the alerts that match, for a while.
 
     They fire and resolve as ever.
 

@@ -16,6 +16,7 @@ import click
 
 from deploy.embedded import stack_state
 from schemas.exits import Exit
+from schemas.printable import LINES, printable
 from schemas.settings import PREFIX, Settings
 from streams.configuration.environment import load_settings
 
@@ -43,9 +44,12 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def echo_report(result: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print what came of a command: as JSON, or as lines for people."""
-    for line in [json.dumps(result, indent=2, default=str, ensure_ascii=False)] if as_json else lines:
-        click.echo(line)
+    """Print what came of a command: as JSON, or as lines for people, of which a terminal obeys nothing."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2, default=str, ensure_ascii=False))
+        return
+    for line in lines:
+        click.echo(printable(line, but=LINES))
 
 
 def stack_settings(data: Path | None = None) -> Settings:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from deploy.cli.common import echo_report, fail, json_option
 from deploy.cli.config_option import config_option, load_configuration
+from deploy.cli.source_checks import check_sources
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
@@ -75,20 +76,27 @@ def init(folder: Path) -> None:
 def check_config(folder: Path | None, *, as_json: bool) -> None:
     """Check settings and configuration, and name every fault.
 
-    Policies, calendars, queues, tags, alerts and hooks are checked too. Each fault is named with its file and line.
-    DIR is the configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
+    Policies, calendars, queues, tags, alerts, hooks and sources with their mapping files are checked too. Each fault is
+    named with its file and line. A source's secret or file that is missing on this machine is a note. DIR is the
+    configuration folder (default: PULSSI_CONFIG). Exits with 2 where something is wrong.
 
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
     try:
         _, rules = load_configuration(folder)
+        sources = check_sources(folder)
     except ConfigurationError as error:
         if not as_json:
             raise
-        echo_report({"ok": False, "faults": error.faults, "version": None}, (), as_json=True)
+        echo_report({"ok": False, "faults": error.faults, "notes": [], "version": None}, (), as_json=True)
         raise SystemExit(Exit.UNUSABLE) from None
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
-    line = f"{where}: policies {named}; time zone {rules.time_zone}; version {rules.version}"
-    echo_report({"ok": True, "faults": [], "version": rules.version}, [line], as_json=as_json)
+    accounts = f"; sources {', '.join(sources.accounts)}" if sources.accounts else ""
+    lines = [f"{where}: policies {named}{accounts}; time zone {rules.time_zone}; version {rules.version}"]
+    lines += [f"note: {note}" for note in sources.notes]
+    if sources.notes:
+        lines.append("Notes are about this machine: the parts end, or wait, where they find the same.")
+    report = {"ok": True, "faults": [], "notes": sources.notes, "version": rules.version}
+    echo_report(report, lines, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`pulssi dlq`: records and payloads that are no events: what they are, why, and how they are sent again."""
+"""`pulssi dlq`: shows dead letters with their reasons, sends them again, or takes them off the list."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from deploy.cli.common import exit_if_unreachable, fail, json_option, running_st
 from deploy.cli.records import moment, print_fields
 from deploy.cli.time_arguments import parse_duration
 from schemas.exits import Exit
+from schemas.printable import LINES, printable
 from streams.times import now_ms
 
 if TYPE_CHECKING:
@@ -33,17 +34,20 @@ _SHOWN: Final = 20
 
 @click.group("dlq")
 def dlq_group() -> None:
-    """List, show, replay or discard dead letters: what came and is no event.
+    """List, show, replay or discard dead letters.
 
-    A dead letter waits 30 days (or retention_days, if that is longer) in the topic contacts.dlq. Its id is its
-    partition and offset there, such as 2-1041.
+    A dead letter is a record that is no valid event, or a payload that cannot be mapped. It waits 30 days (or
+    retention_days, if that is longer) in the topic contacts.dlq. Its id is its partition and offset there, such as
+    2-1041.
     """
 
 
 def _filters(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option("--code", help="Only those with this code, such as invalid, wrong_key or unmappable."),
-        click.option("--from", "origin", help="Only those from this topic or account, such as contacts.chat."),
+        click.option(
+            "--from", "origin", help="Only those from this topic or account, such as contacts.chat or zendesk/acme."
+        ),
         click.option("--since", metavar="DURATION", help="Only those of the last 30m, 12h, 2d, …"),
     )
     for option in reversed(options):
@@ -54,7 +58,9 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
 @dlq_group.command("list")
 @_filters
 @click.option("--all", "also_handled", is_flag=True, help="Also those that were replayed or discarded.")
-@click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="Show so many, the newest.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="How many to show: the newest."
+)
 @running_stack_option
 @json_option
 def list_letters(
@@ -67,9 +73,10 @@ def list_letters(
     also_handled: bool,
     as_json: bool,
 ) -> None:
-    """List the dead letters that nobody has dealt with, and count them by what is wrong.
+    """List the dead letters that wait, and count them by what is wrong.
 
-    Exits with 0 whether or not there are any, with 3 if Kafka does not answer.
+    A dead letter waits until somebody replays or discards it. Exits with 0 whether or not there are any, with 3 if
+    Kafka does not answer.
 
     Example: pulssi dlq list --since 2h
     """
@@ -87,23 +94,26 @@ def list_letters(
     for letter in found[-limit:]:
         done = handled.get(letter.id)
         mark = f"  {done.what} by {done.by}" if done else ""
-        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {letter.code}  {letter.origin}{mark}")
-        click.echo(f"    {letter.reason}")
+        origin = f"{letter.origin} {letter.place}".rstrip()
+        click.echo(f"{letter.id:<10}  {moment(letter.at, zone)}  {printable(f'{letter.code}  {origin}{mark}')}")
+        click.echo(f"    {printable(letter.reason)}")
     click.echo("")
     for (why, where), count in Counter((each.code, each.origin.partition("@")[0]) for each in found).most_common():
-        click.echo(f"{count:>8,}  {why:<14}  {where}")
+        click.echo(printable(f"{count:>8,}  {why:<14}  {where}"))
     click.echo(f"{len(found):>8,}  in all; `pulssi dlq show ID` shows one")
 
 
 @dlq_group.command("show")
 @click.argument("letter_id", metavar="ID")
-@click.option("--body", "body_only", is_flag=True, help="Print the bytes alone, for a file to correct.")
+@click.option(
+    "--body", "body_only", is_flag=True, help="Print only the bytes, to write them to a file and correct them."
+)
 @running_stack_option
 @json_option
 def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -> None:
-    """Show one dead letter: what is wrong, where it comes from, and what it holds.
+    """Show one dead letter: its reason, origin and content.
 
-    What it holds may name people. Exits with 1 if there is no such letter.
+    The content may name people. Control characters are written as escapes. Exits with 1 if there is no such letter.
 
     Example: pulssi dlq show 2-1041 --body > letter.json
     """
@@ -123,15 +133,16 @@ def show(letter_id: str, data: Path | None, *, body_only: bool, as_json: bool) -
         "written": moment(letter.at, zone),
         "what": f"{letter.code}: {letter.reason}",
         "from": letter.origin,
+        "place": letter.place or None,
         "form": letter.about.get("form"),
         "key": None if letter.key is None else letter.key.decode("utf-8", "replace"),
         "handled": done and f"{done.what} by {done.by}, {moment(done.at, zone)}",
         "size": f"{len(letter.value):,} bytes{', cut' if letter.is_cut else ''}",
     }
-    print_fields(fields)
+    print_fields({name: value if value is None else printable(value) for name, value in fields.items()})
     for name, value in _texts(letter).items():
-        click.echo(f"  {name}: {value}")
-    click.echo(f"\n{letter.value.decode('utf-8', 'replace')}")
+        click.echo(printable(f"  {name}: {value}"))
+    click.echo(f"\n{printable(letter.value.decode('utf-8', 'replace'), but=LINES)}")
 
 
 @dlq_group.command(
@@ -151,7 +162,7 @@ Examples:
     "corrected",
     type=click.File("rb"),
     metavar="FILE",
-    help="Send this in the place of what the one letter holds; `-`: standard input.",
+    help="Send the content of this file in place of the letter's own; `-`: standard input.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @running_stack_option
@@ -168,11 +179,12 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Send dead letters again, once what was wrong is mended.
+    """Send dead letters again, after what was wrong is corrected.
 
-    An event goes to the topic of its channel, under the key that it must have. A vendor's payload is mapped anew, by
-    the adapter and sources.toml as they are now. What would be a dead letter again is not sent, and said. Sending one
-    twice does no harm: an event counts once. Exits with 1 if any could not be sent.
+    An event goes to the topic of its channel, under the key that it must have. A vendor's payload is mapped again, by
+    the adapter and sources.toml as they are now. A letter that would be a dead letter again is not sent but named, as
+    is a payload for which the vendor's API must be asked. Sending one twice does no harm: an event counts once. Exits
+    with 1 if any could not be sent.
     """
     if bool(ids) == everything:
         fail("name the letters, or say --all", Exit.UNUSABLE)
@@ -193,7 +205,7 @@ def replay(
         click.echo(json.dumps(report | {"dry_run": dry_run}, indent=2, ensure_ascii=False))
     else:
         for letter, why in refused[:_SHOWN]:
-            click.echo(f"{letter.id}: not sent: {why}", err=True)
+            click.echo(printable(f"{letter.id}: not sent: {why}"), err=True)
         if len(refused) > _SHOWN:
             click.echo(f"and {len(refused) - _SHOWN:,} more", err=True)
         verb = "would send" if dry_run else "sent"
@@ -215,9 +227,9 @@ def discard(
     *,
     everything: bool,
 ) -> None:
-    """Take dead letters off the list: they are not worth sending again.
+    """Take dead letters off the list that are not worth sending.
 
-    They stay in the topic as long as others; `pulssi dlq list --all` shows them, and they can still be replayed.
+    They stay in the topic as long as the others. `pulssi dlq list --all` shows them, and they can still be replayed.
 
     Example: pulssi dlq discard --all --code not_json
     """
@@ -330,6 +342,7 @@ def _described(letter: Letter, handled: dict[str, Handled]) -> dict[str, object]
         "code": letter.code,
         "reason": letter.reason,
         "origin": letter.origin,
+        "place": letter.place or None,
         "bytes": len(letter.value),
         "handled": done and done._asdict(),
     }

@@ -1,4 +1,4 @@
-"""`pulssi follow`: a part that reads what vendors write or must be asked for, as it comes."""
+"""`pulssi follow`: the part that reads logs, mailboxes, databases and APIs of sources as they go on."""
 
 import click
 
@@ -14,13 +14,15 @@ from streams.configuration.environment import load_settings
 @config_option
 @stdin_option
 def follow(source: str | None, account: str | None) -> None:
-    """Follow a SOURCE: a log that grows, a mailbox, or what has to be asked again and again.
+    """Follow a SOURCE: its log, mailbox, database or API.
 
-    ACCOUNT is one of sources.toml; without it all of that SOURCE are followed, without a SOURCE all there are. A
-    changed sources.toml is used without a restart. Nothing is lost while this is down: it goes on where Kafka has
-    everything, also after kill -9. `pulssi up` runs it where sources.toml has such an account.
+    A log and a mailbox are read as they grow, a database and an API are polled.
 
-    Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 where no account can be
+    ACCOUNT is one of sources.toml. Without it all accounts of the SOURCE are followed, without a SOURCE all accounts. A
+    changed sources.toml is used without a restart. After any end, also kill -9, it goes on behind what Kafka has
+    stored. `pulssi up` runs it if sources.toml has an account to follow.
+
+    Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 if no account can be
     followed, with 70 for a bug: start it again after 70.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi follow asterisk main

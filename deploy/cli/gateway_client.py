@@ -1,10 +1,11 @@
-"""What the commands ask of a running gateway: its counts, and captured payloads."""
+"""What the commands ask of a running gateway and follower: their counts, and captured payloads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,6 +27,27 @@ class Counted(NamedTuple):
 
     hooks: dict[str, int]
     last_payload_at: int
+
+
+class Read(NamedTuple):
+    """What the follower counts of an account since its start; `last_payload_at` in UTC milliseconds, 0: none came."""
+
+    payloads: int = 0
+    events: int = 0
+    dead_letters: int = 0
+    last_payload_at: int = 0
+    #: Whether it is not followed now.
+    has_fault: bool = False
+
+
+#: Its metrics, and how each is kept.
+_READ: Final[dict[str, tuple[str, Callable[[float], Any]]]] = {
+    declared.FOLLOW_PAYLOADS.name: ("payloads", int),
+    declared.FOLLOW_EVENTS.name: ("events", int),
+    declared.FOLLOW_DEAD_LETTERS.name: ("dead_letters", int),
+    declared.FOLLOW_LAST_PAYLOAD.name: ("last_payload_at", lambda seconds: round(seconds * 1000)),
+    declared.FOLLOW_FAULT.name: ("has_fault", bool),
+}
 
 
 def hook_address(settings: Settings, entry: SourceEntry) -> str:
@@ -57,6 +79,21 @@ def counted(settings: Settings) -> dict[tuple[str, str], Counted] | None:
     return found
 
 
+def followed(settings: Settings) -> dict[tuple[str, str], Read] | None:
+    """Ask the follower for its counts, by source and account; None where it does not answer."""
+    answer = _get(settings, "/metrics", "", settings.follow_port)
+    if answer is None or answer[0] != HTTPStatus.OK:
+        return None
+    found: dict[tuple[str, str], Read] = {}
+    for family in text_string_to_metric_families(answer[1].decode()):
+        for sample in family.samples:
+            if sample.name in _READ:
+                field, kept = _READ[sample.name]
+                name = sample.labels["source"], sample.labels["account"]
+                found[name] = found.get(name, Read())._replace(**{field: kept(sample.value)})
+    return found
+
+
 def captured(settings: Settings, account: Account, last: int) -> bytes:
     """Ask the gateway for an account's last payloads; ends with 3 where it is not there, with 1 where it refuses."""
     answer = _get(settings, f"/captured/{account.path}?last={last}", account.secrets[0].get_secret_value())
@@ -69,9 +106,9 @@ def captured(settings: Settings, account: Account, last: int) -> bytes:
     return body
 
 
-def _get(settings: Settings, path: str, token: str) -> tuple[int, bytes] | None:
-    """Ask for a path with a token; None where nobody answers."""
-    connection = HTTPConnection(_host(settings), settings.gateway_port, timeout=_TIMEOUT_S)
+def _get(settings: Settings, path: str, token: str, port: int | None = None) -> tuple[int, bytes] | None:
+    """Ask for a path with a token, by default the gateway; None where nobody answers."""
+    connection = HTTPConnection(_host(settings), port or settings.gateway_port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
         answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""`pulssi hooks`: what destinations were told, what waits or was given up, and another attempt."""
+"""`pulssi hooks`: runs the deliverer, lists and shows deliveries, and tries one again."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _ID_LENGTH: Final = 12
 
 @click.group("hooks")
 def hooks_group() -> None:
-    """Show who was told of alerts and tags, or try again."""
+    """Deliver hooks out, list their deliveries, or try one again."""
 
 
 @hooks_group.command("run")
 @config_option
 @stdin_option
 def run() -> None:
-    """Run the deliverer: it tells others of alerts and tags.
+    """Run the deliverer: it sends hooks about alerts and tags.
 
     The file hooks.toml names the destinations.
 
@@ -128,13 +128,13 @@ def show(webhook_id: str, data: Path | None, *, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, show_default="your login", help="Who asks for it.")
 @running_stack_option
 def retry(webhook_id: str, by: str, data: Path | None) -> None:
-    """Have a delivery that waits or was given up tried at once.
+    """Try a delivery at once that waits or was given up.
 
-    Deliveries of one alert to one destination come in order: older ones that still wait are tried at once, too, before
-    it. Where one of them fails, it waits for that one's next attempt.
+    Deliveries of one alert to one destination come in order: older ones that still wait are tried first. If one of
+    them fails, the delivery waits for that one's next attempt.
 
-    WEBHOOK_ID may be shortened to its first characters. Where it succeeds, a destination that was disabled is enabled
-    again. Exits with 1 if there is no such delivery, it was delivered, or has no message.
+    WEBHOOK_ID may be shortened to its first characters. If the attempt succeeds, a destination that was disabled is
+    enabled again. Exits with 1 if there is no such delivery, it was delivered, or has no message.
 
     Example: pulssi hooks retry 3f2a
     """

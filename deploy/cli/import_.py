@@ -1,4 +1,4 @@
-"""`pulssi import`: the past of a vendor's account, from its API or from files, into Kafka."""
+"""`pulssi import`: reads the past of an account, from its vendor's API or from files, into Kafka."""
 
 import asyncio
 import os
@@ -34,19 +34,19 @@ _LAYOUTS: Final = ("lines", "json", "array", "csv", "whole")
 Examples:
   pulssi import zendesk acme --from 2026-01-01
   pulssi import asterisk main /var/log/asterisk/queue_log.2.gz /var/log/asterisk/queue_log.1
-  pulssi import zammad desk tickets.json --form record
+  pulssi import zammad desk tickets.json --form ticket
 """,
 )
 @click.argument("source", type=click.Choice(SOURCES), metavar="SOURCE")
 @click.argument("names", nargs=-1, metavar="[ACCOUNT] [FILE…]")
 @click.option("--from", "begin", metavar="TIME", help="Read what happened from then on; default: everything.")
 @click.option("--to", "end", metavar="TIME", help="Read up to that time, which is not included.")
-@click.option("--form", help="What the payloads of the files are, where the source has several forms.")
+@click.option("--form", help="The form of the files' payloads; needed if the source has several forms.")
 @click.option(
     "--layout",
     type=click.Choice(_LAYOUTS),
-    help="How a file holds them: a log's raw lines, JSON line by line, a JSON array, a CSV table, or one as a whole."
-    " Default: by the file's name and beginning.",
+    help="How a file holds payloads: raw lines of a log, a JSON object a line, a JSON array, a CSV table, or the whole"
+    " file as one payload. Default: by the file's name and beginning.",
 )
 @click.option("--again", is_flag=True, help="Read from the beginning, whatever an earlier import has read.")
 @config_option
@@ -68,13 +68,13 @@ def import_command(
 ) -> None:
     """Read the past of a SOURCE into Kafka.
 
-    ACCOUNT is one of sources.toml; it may be left out where the source has one only. Without a FILE the vendor's API is
-    read. A FILE is plain, .gz or .zst; `-` is standard input. Times are RFC 3339, in the centre's time zone where they
+    ACCOUNT is one of sources.toml; it may be left out if the source has only one. Without a FILE the vendor's API is
+    read. A FILE is plain, .gz or .zst; `-` is standard input. Times are RFC 3339, in the centre's time zone if they
     name none.
 
-    An import that was ended goes on where it was; one that runs twice, or beside the hooks, counts nothing twice. What
-    cannot be mapped is kept in the dead letters, and the command ends with 1. Exit 3: Kafka or the vendor do not
-    answer.
+    An import that was interrupted goes on where it stopped. One that runs twice, or beside the hooks, counts nothing
+    twice. Payloads that cannot be mapped become dead letters, and the command ends with 1. It ends with 3 if Kafka or
+    the vendor does not answer.
     """
     from streams.configuration.environment import config_folder
     from streams.sources.accounts import load_accounts
@@ -117,7 +117,7 @@ def import_command(
 def choose_account(
     source: str, accounts: Sequence["Account"], names: Sequence[str]
 ) -> tuple["Account", tuple[str, ...]]:
-    """Tell the account from the files; ends with 2 where it is not clear which is meant."""
+    """Find out which names are the account and which the files; ends with 2 if the account is not clear."""
     if not accounts:
         fail(f"sources.toml has no account of {source}: `pulssi init` shows an entry, docs/sources explains it", 2)
     named = {each.name: each for each in accounts}
@@ -152,7 +152,7 @@ def _moment(text: str | None, zone: ZoneInfo, option: str) -> int | None:
 
 
 def run_import(run: "Import", meter: ProgressMeter, settings: object) -> "ImportReport":
-    """Run an import until its end, Ctrl-C or SIGTERM; ends the command where it cannot go on."""
+    """Run an import until its end, Ctrl-C or SIGTERM; ends the command if it cannot go on."""
     from schemas.settings import Settings
     from streams.sources.backfill.pages import VendorRefusedError
     from streams.sources.event_producer import ProduceError

@@ -1,4 +1,4 @@
-"""One part each, as run in production: `worker`, `sink`, `gateway`, `wallboard`, embedded `broker` and `clickhouse`.
+"""A command for each part, for production: `worker`, `sink`, `gateway`, `wallboard`; embedded `broker`, `clickhouse`.
 
 Every command only loads the settings and calls its part's main function, which runs until SIGTERM or Ctrl-C.
 """
@@ -106,10 +106,10 @@ def sink() -> None:
 @config_option
 @stdin_option
 def gateway() -> None:
-    """Run the gateway: it takes the hooks of other systems.
+    """Run the gateway: it receives the hooks of other systems.
 
     The file sources.toml names the accounts; each has an address, /hooks/SOURCE/ACCOUNT. A hook is answered with 2xx
-    once Kafka has what came of it.
+    when Kafka has stored its events.
 
     Health and metrics are at PULSSI_GATEWAY_PORT (/healthz, /readyz, /metrics). Several may run behind a proxy. Ends
     with 1 where somebody must act first, such as for a fault in sources.toml, with 70 for a bug: start it again after
@@ -128,8 +128,8 @@ def gateway() -> None:
 def wallboard(context: click.Context) -> None:
     """Run the wallboard: the live page and its API.
 
-    Health and metrics are at the page's address (/healthz, /readyz, /metrics). Where others than this machine can reach
-    it (PULSSI_BIND), it needs a sign-in: docs/sign-in.md. Ends with 1 where somebody must act first, with 70 for a bug:
+    Health and metrics are at the page's address (/healthz, /readyz, /metrics). If other machines can reach it
+    (PULSSI_BIND), it needs a sign-in: docs/sign-in.md. Ends with 1 where somebody must act first, with 70 for a bug:
     start it again after 70.
 
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard

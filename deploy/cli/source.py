@@ -1,4 +1,4 @@
-"""`pulssi source`: what a payload gives, what an account was sent, and which accounts there are."""
+"""`pulssi source`: lists the accounts, shows which events a payload gives, and the last payloads of an account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
-from deploy.cli.records import moment, print_table
+from deploy.cli.records import moment, wrapped
 from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.sources.accounts import Account
     from streams.sources.adapter import AccountRules
 
-#: What there is of pseudonyms where no key is known: which customer it is shows, and means nothing elsewhere.
+#: The key of pseudonyms in a trial: they show which customers are the same, and are used for nothing else.
 _TRIAL_KEY: Final = "pulssi source check"
 
 source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
@@ -31,7 +31,7 @@ source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
 
 @click.group("source")
 def source_group() -> None:
-    """Try out the systems that events come from."""
+    """List the accounts of sources, and try out payloads."""
 
 
 @source_group.command("list")
@@ -39,63 +39,102 @@ def source_group() -> None:
 @running_stack_option
 @json_option
 def list_accounts(data: Path | None, *, as_json: bool) -> None:
-    """List the accounts, the address of each hook, and what came.
+    """List the accounts, the address of each hook, what is followed, and what came.
 
-    The counts are those of the gateway since its start; it is asked now.
+    The counts are those of the gateway and of the follower since their start; both are asked now.
 
     Example: pulssi source list
     """
-    from deploy.cli.gateway_client import counted, hook_address
+    from deploy.cli.gateway_client import counted, followed, hook_address
     from streams.configuration.folder import read_sources
+    from streams.gateway.hook_accounts import lacks_secret
+    from streams.sources.following.accounts import is_followed
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
     files = read_sources(config_folder())
     if faults := files.faults():
         fail("\npulssi: ".join(faults), Exit.UNUSABLE)
+    hooked = {
+        number: adapter_of(entry.source).hook is not None and not lacks_secret(entry, adapter_of(entry.source))
+        for number, entry in files.sources
+    }
     counts = counted(settings)
+    reads = followed(settings) if any(is_followed(entry) for _, entry in files.sources) else {}
     rows = []
-    for _, entry in files.sources:
+    for number, entry in files.sources:
         told = (counts or {}).get((entry.source, entry.account))
-        hook = adapter_of(entry.source).hook is not None
+        read = (reads or {}).get((entry.source, entry.account))
+        last = max((each.last_payload_at for each in (told, read) if each is not None), default=0)
         rows.append(
             {
                 "source": entry.source,
                 "account": entry.account,
-                "hook": hook_address(settings, entry) if hook else None,
-                "last_payload": None if told is None or not told.last_payload_at else told.last_payload_at,
+                "hook": hook_address(settings, entry) if hooked[number] else None,
+                "followed": is_followed(entry),
+                "last_payload": last or None,
                 "hooks": None if told is None else told.hooks,
+                "read": None if read is None else read._asdict(),
             }
         )
     if as_json:
-        click.echo(json.dumps({"gateway": counts is not None, "accounts": rows}, indent=2))
+        click.echo(json.dumps({"gateway": counts is not None, "follow": reads is not None, "accounts": rows}, indent=2))
         return
     if not rows:
-        click.echo("sources.toml names no account: `pulssi init` writes one to start from")
+        click.echo(_no_accounts())
         return
-    print_table(("account", "address of its hook", "last payload", "hooks"), (_row(each, settings) for each in rows))
-    if counts is None:
-        click.echo("\nthe gateway does not answer: there are no counts")
+    for each in rows:
+        click.echo("\n".join(_account_lines(each, settings)))
+    if counts is None and any(hooked.values()):
+        click.echo("\nthe gateway does not answer: there are no counts of hooks")
+    if reads is None:
+        click.echo("\nthe follower does not answer: there are no counts of what is followed")
 
 
-def _row(of: Mapping[str, Any], settings: Settings) -> tuple[str, ...]:
-    hooks = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in (of["hooks"] or {}).items() if number)
+def _no_accounts() -> str:
+    if config_folder() is None:
+        return "no configuration folder is named, so there is no account: --config DIR names one"
+    return "sources.toml names no account: `pulssi init` writes one to start from"
+
+
+def _account_lines(of: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    """Write an account, how its events come, and what came."""
+    yield f"{of['source']}/{of['account']}"
+    if of["hook"]:
+        yield from wrapped(of["hook"])
+    if of["followed"]:
+        yield from wrapped("is followed")
+    if not of["hook"] and not of["followed"]:
+        yield from wrapped("takes no hooks and is not followed: `pulssi import` reads it")
+    came = []
+    if of["hook"]:
+        hooks = ", ".join(
+            f"{number} {name.replace('_', ' ')}" for name, number in (of["hooks"] or {}).items() if number
+        )
+        came.append(f"hooks: {hooks or '-'}")
+    if (read := of["read"]) is not None:
+        fault = "; is not followed now, the log says why" if read["has_fault"] else ""
+        came.append(
+            f"read: {read['payloads']:,} payloads, {read['events']:,} events,"
+            f" {read['dead_letters']:,} dead letters{fault}"
+        )
     at = of["last_payload"]
     last = "-" if at is None else moment(at, ZoneInfo(settings.time_zone))
-    return f"{of['source']}/{of['account']}", of["hook"] or "takes no hooks", last, hooks or "-"
+    if of["hook"] or of["followed"]:
+        yield from wrapped("; ".join([f"last payload {last}", *came]))
 
 
 @source_group.command("check")
 @source_argument
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--form", help="Which kind of payload it is (default: hook, else the only one of the source).")
+@click.option("--form", help="The form of the payload (default: hook, or the only form that the source has).")
 @click.option("--account", help="Map by this account of sources.toml (default: the only one of the source, or none).")
 @config_option
 @json_option
 def check(source: str, file: Path, form: str | None, account: str | None, *, as_json: bool) -> None:
-    """Show the events that a payload in a file gives.
+    """Show the events that the payload in FILE gives.
 
-    Or why it gives none. Nothing is sent. Exits with 1 where the payload cannot be mapped.
+    If it gives none, show why. Nothing is sent. Exits with 1 if the payload cannot be mapped.
 
     Example: pulssi source check zendesk payload.json --account acme
     """
@@ -165,16 +204,16 @@ def _rules(source: str, account: str | None) -> AccountRules:
 @source_group.command("capture")
 @source_argument
 @click.argument("account")
-@click.option("--last", type=click.IntRange(1, 50), default=50, show_default=True, help="The last so many.")
+@click.option("--last", type=click.IntRange(1, 50), default=50, show_default=True, help="How many to show: the newest.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @config_option
 @running_stack_option
 def capture(source: str, account: str, last: int, out: Path | None, data: Path | None) -> None:
-    """Show the last payloads that the gateway was sent, pseudonymised.
+    """Show the last payloads that the gateway received.
 
-    One JSON object a line, the newest last: headers, body, and what came of it. Names, addresses, texts, numbers and
-    tokens are replaced before a payload is kept. The gateway is asked with the account's own secret. Exits with 1 where
-    there is none yet.
+    One JSON object a line, the newest last: headers, body, and the types of its events. They are pseudonymised: names,
+    addresses, texts, numbers and tokens are replaced before a payload is kept. The account's own secret is needed to
+    ask the gateway. Exits with 1 if there is no payload yet.
 
     Example: pulssi source capture zendesk acme --last 5 -o payloads.ndjson
     """

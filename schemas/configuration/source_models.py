@@ -96,15 +96,15 @@ class SourceEntry(Section):
     )
     secret_env: list[Variable] = Field(
         default=[],
-        description="Environment variables with the secrets that the hooks are signed with: two while they are "
+        description="Environment variables with the secrets that the hooks are checked with: two while a secret is "
         "changed, the newest first.",
     )
     secret_file: list[SecretPath] = Field(default=[], description="Files with the same, after those.")
     queue: Name | None = Field(default=None, description="The queue of contacts for which the vendor names none.")
     queues: dict[VendorName, Name] = Field(
         default={},
-        description="The vendor's id or name of a queue, group, team or inbox = the queue's name here. What is not "
-        "named keeps the vendor's.",
+        description="The vendor's id or name of a queue, group, team or inbox = the queue's name here. A queue that is "
+        "not named here keeps the vendor's name or id.",
     )
     teams: dict[VendorName, Name] = Field(default={}, description="The same for teams.")
     channel: Channel | None = Field(default=None, description="The channel of contacts that `channels` does not name.")
@@ -122,18 +122,20 @@ class SourceEntry(Section):
     )
     left_out: list[VendorName] = Field(
         default=[],
-        description="The vendor's names of channels whose contacts are not taken, as those of calls that the telephone "
-        "system tells itself.",
+        description="The vendor's names of channels whose contacts are left out, such as calls, if the telephone "
+        "system is a source of its own.",
     )
     bots: list[VendorName] = Field(
         default=[], description="Ids of the vendor's users that are bots: nothing that they write is a reply."
     )
     former_agents: list[VendorName] = Field(
         default=[],
-        description="Ids of the vendor's users that were agents and are none now: what they wrote then were replies.",
+        description="Ids of the vendor's users that were agents once and are no longer: what they wrote counts as "
+        "replies.",
     )
     time_zone: Zone | None = Field(
-        default=None, description="Of times that the vendor writes without a zone. Default: the source's page says."
+        default=None,
+        description="The zone of times that the vendor writes without one. Default: see the source's page.",
     )
     pseudonym_env: Variable | None = Field(
         default=None,
@@ -141,7 +143,9 @@ class SourceEntry(Section):
         "characters. Without it, customers have no `customer_id`. With another key they get other pseudonyms.",
     )
     pseudonym_file: SecretPath | None = Field(default=None, description="The file that holds the key.")
-    url: Address | None = Field(default=None, description="The vendor's API, for back-fill and what hooks leave out.")
+    url: Address | None = Field(
+        default=None, description="The address of the vendor's API, for imports and for what hooks leave out."
+    )
     public_url: Address | None = Field(
         default=None,
         description="The gateway's address as the vendor calls it, such as https://hooks.example.com: `pulssi source "
@@ -150,7 +154,7 @@ class SourceEntry(Section):
     token_env: Variable | None = Field(default=None, description="The environment variable with the API's token.")
     token_file: SecretPath | None = Field(default=None, description="The file that holds the API's token.")
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        default=None, description="The most that is asked of the API; default: what the vendor allows."
+        default=None, description="The most requests to the API; default: what the vendor's smallest plan allows."
     )
     path: SecretPath | None = Field(
         default=None,

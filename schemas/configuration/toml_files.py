@@ -37,6 +37,8 @@ def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
 
 #: What a value has to be, by pydantic's name of the fault: its own words speak of its insides.
 _KINDS: Final = {
+    "dict_type": "a table, such as { key = 1 }",
+    "model_type": "a table, such as { key = 1 }",
     "list_type": 'a list, such as ["one", "two"]',
     "int_type": "a whole number",
     "int_parsing": "a whole number",

@@ -1,7 +1,7 @@
-"""Sends the datasets to Geckoboard, each once a refresh, and says in words where it is refused.
+"""Sends the datasets to Geckoboard, and logs in words what Geckoboard refuses.
 
-A key may make 60 requests a minute; three datasets each half minute are six. Old figures are not sent: a wall that
-stands still says so itself by `as_of`.
+Geckoboard allows 60 requests a minute for each key; two datasets each half minute and one each five minutes are four to
+five. Old figures are not sent: `as_of` shows on the wall how old they are.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Figures = Mapping[str, Any]
 
 
 class RefusedError(RuntimeError):
-    """Geckoboard answered that it does not take a request: what, and what to do; never the key."""
+    """Geckoboard refuses a request: says why, and what to do; never the key."""
 
     def __init__(self, problem: str, status: int) -> None:
         super().__init__(problem)
@@ -43,7 +43,7 @@ class RefusedError(RuntimeError):
 
 
 class GeckoboardSender:
-    """Keeps an account's datasets as the live figures are."""
+    """Keeps the datasets of one key up to date with the live figures."""
 
     def __init__(self, key: SecretStr, figures: Callable[[], Figures], *, api: str = API) -> None:
         """`figures` gives the live figures in the shape of docs/live.md."""
@@ -51,7 +51,7 @@ class GeckoboardSender:
         self._api = api
         self._key = key
         self._session: aiohttp.ClientSession | None = None
-        #: Datasets that are made.
+        #: Ids of the datasets that Geckoboard has.
         self._made: set[str] = set()
         #: The point of the history that was sent last (UTC milliseconds).
         self._history_at = 0
@@ -129,9 +129,9 @@ class GeckoboardSender:
 
 def _problem(status: int, words: str, dataset: Dataset) -> str:
     if status == _UNAUTHORIZED:
-        return "it does not know the key: copy it anew from its account settings into geckoboard_key_file"
+        return "it does not know the key: copy it again from its account settings into geckoboard_key_file"
     if status == _TOO_MANY:
-        return "it takes no more requests of this key for a minute: who else uses the key?"
+        return "it takes no more requests with this key for a minute: does another program use the key?"
     said = f": {words}" if words else ""
     return f"it refuses the dataset {dataset.id} ({status}){said}"
 

@@ -15,9 +15,9 @@ import aiohttp
 import aiosmtplib
 from aiohttp.abc import AbstractResolver
 
-from sinks.hooks.addresses import AddressGuard, AddressRefusedError
 from sinks.hooks.answers import Answer, Failure, NoAnswerError
 from sinks.hooks.destinations import Destination
+from streams.outbound_addresses import AddressGuard, AddressRefusedError
 
 #: From the first packet to the end of the answer.
 TIMEOUT_S: Final = 20.0

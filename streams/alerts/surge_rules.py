@@ -72,7 +72,7 @@ class KnownPast:
         """Give how many contacts had a tag, in the queues that a rule names; None: too few weeks are known."""
         of_rule = {queue: since for queue, since in self._since.items() if _is_of(rule, *queue)}
         queues = [queue for queue in self._of_tag.get(tag, ()) if _is_of(rule, *queue)]
-        if not of_rule or (not queues and self._past.left_out):
+        if not of_rule or (self._past.left_out and tag not in self._of_tag):
             return None
         # Of several channels all have to be known: what others had is not all that there was.
         since = max(min(of_rule.values()), self._past.known_since(channel for channel, _ in of_rule))

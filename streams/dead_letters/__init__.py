@@ -1,1 +1,1 @@
-"""The dead letters: what they hold, which are dealt with, and how one is sent again."""
+"""The dead letters: what they hold, which were replayed or discarded, and how one is sent again."""

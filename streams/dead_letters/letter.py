@@ -1,4 +1,4 @@
-"""One dead letter, as its headers describe it, and the records that sending it again gives. Pure.
+"""One dead letter, as its headers describe it, and the records that a replay of it sends. Pure.
 
 There are two kinds. A worker's letter is a record of a source topic; a vendor's is a payload that no adapter could map,
 written by the gateway, a follower or an import.
@@ -11,7 +11,8 @@ from schemas.configuration.source_models import SOURCES
 from schemas.topics import AGENTS
 from streams.decoding.decoder import BadRecord, decode
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
-from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.checked_events import OutgoingEvent
+from streams.sources.guarded import map_guarded
 from streams.sources.recordings import UnroutableError, route
 from streams.sources.registry import adapter_of
 from streams.sources.vendor_dead_letters import KEPT_HEADER
@@ -25,7 +26,7 @@ _VENDOR_HEADER: Final = KEPT_HEADER.removeprefix(PREFIX)
 
 
 class Letter(NamedTuple):
-    """A dead letter where it stands in its topic."""
+    """A dead letter, and its place in the topic."""
 
     partition: int
     offset: int
@@ -33,7 +34,7 @@ class Letter(NamedTuple):
     at: int
     key: bytes | None
     value: bytes
-    #: Those of Pulssi, by their names without the prefix, and all others.
+    #: Pulssi's own headers, by their names without the prefix; below, all other headers.
     about: Mapping[str, str]
     headers: tuple[tuple[str, bytes], ...]
 
@@ -58,6 +59,11 @@ class Letter(NamedTuple):
         if "source" in self.about:
             return f"{self.about['source']}/{self.about.get('account', '?')}"
         return f"{self.about.get('topic', '?')}/{self.about.get('partition', '?')}@{self.about.get('offset', '?')}"
+
+    @property
+    def place(self) -> str:
+        """Where it stood in what was read, such as `calls.csv:5`; empty of a hook or a record."""
+        return self.about.get("where", "")
 
     @property
     def vendor_headers(self) -> Mapping[str, str]:
@@ -93,13 +99,13 @@ def letter_of(
 
 
 class NotReplayableError(ValueError):
-    """A letter that would be a dead letter again, or is not whole; says why."""
+    """A letter that cannot be sent again: it would be a dead letter again, or is not whole. Says why."""
 
 
 def records_of(letter: Letter, accounts: Callable[[str, str], AccountRules | None]) -> tuple[OutgoingEvent, ...]:
-    """Return the records that sending the letter again gives; none where it means nothing for the numbers.
+    """Return the records to send for a letter; none if it has nothing that is counted.
 
-    `accounts` gives the rules of a vendor's account, as they are now. Raises NotReplayableError.
+    `accounts` finds the rules of an account by source and name, as they are now. Raises NotReplayableError.
     """
     if letter.is_cut:
         raise NotReplayableError(f"only its beginning is kept; the whole record is at {letter.origin}")
@@ -123,16 +129,16 @@ def _mapped(letter: Letter, accounts: Callable[[str, str], AccountRules | None])
     if form not in adapter.forms:
         raise NotReplayableError(f"{adapter.title} has no payloads of the form {form}")
     try:
-        outcome = map_payload(adapter, form, payload, rules)
+        outcome = map_guarded(adapter, form, payload, rules)
     except UnmappableError as error:
         raise NotReplayableError(str(error)) from None
     if outcome.requests:
-        raise NotReplayableError("it lacks what only the vendor's API can tell: import that contact instead")
+        raise NotReplayableError("the vendor's API must be asked for more: import that period instead")
     return outcome.records
 
 
 def _checked_event(value: bytes) -> OutgoingEvent:
-    """Give an event's record, under the key and in the topic that it belongs to, whatever it had before."""
+    """Give an event's record with the key and the topic that it must have, whatever it had before."""
     try:
         routed = route(value)
         decode(routed.topic, routed.key, routed.value)

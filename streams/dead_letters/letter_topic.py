@@ -35,7 +35,7 @@ class Handled(NamedTuple):
 
 
 async def read_handled(settings: Settings) -> dict[str, Handled]:
-    """Return what was done, by the letters' ids. Raises what `read_newest` does."""
+    """Return what was done about letters, by their ids. Raises what `read_newest` raises."""
     found = await read_newest(settings, DEAD_LETTERS_HANDLED)
     return {key.decode(): Handled(**orjson.loads(value)) for key, value in found.items()}
 
@@ -63,9 +63,9 @@ async def _consumer(settings: Settings) -> AsyncIterator[tuple[Any, list[TopicPa
 
 
 async def letters(settings: Settings, since: int | None = None) -> AsyncIterator[Letter]:
-    """Yield the letters that are there, of each partition in order, from a time on (UTC milliseconds).
+    """Yield the letters that are in the topic now, those of each partition in order, from a time on (UTC milliseconds).
 
-    Raises KafkaError and OSError, TopicsMissingError, and TimeoutError where the broker stays silent.
+    Raises KafkaError and OSError, TopicsMissingError, and TimeoutError if the broker stays silent.
     """
     async with _consumer(settings) as (consumer, partitions):
         ends = LogEnds(settings)

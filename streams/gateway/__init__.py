@@ -1,1 +1,1 @@
-"""The gateway: hooks of other systems are checked, mapped to events and stored, and only then answered."""
+"""The gateway: checks the hooks of other systems, maps them to events, stores these in Kafka, and only then answers."""

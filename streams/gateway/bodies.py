@@ -1,9 +1,10 @@
-"""Reads the bodies of hooks: at most so large, within a time, and all together within a bound of the memory.
+"""Reads the bodies of hooks, within a limit of size and of time, and all together within a limit of memory.
 
-A body stays as it came: nothing is unpacked, for a small body could become a large one.
+A body is never unpacked, since a small compressed body could become a large one.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,6 +14,10 @@ from aiohttp.http import HttpProcessingError
 
 #: Of all hooks that are under way.
 IN_HAND_BYTES: Final = 64 * 1024 * 1024
+#: Of those, how much one address may have: the rest is for all others, whatever it does.
+_SHARE: Final = 0.5
+#: What a body has from the start on; of more, only as much as has come: a length is soon said.
+FIRST_BYTES: Final = 64 * 1024
 #: A body that takes longer is not waited for.
 WITHIN_S: Final = 10.0
 
@@ -32,35 +37,71 @@ class Bodies:
         """`each`: the largest, `total`: of all of them, in bytes."""
         self._each = each
         self._total = total
+        #: Of one address, which may always send one body.
+        self._of_address = max(each, int(total * _SHARE))
+        self._taken: Counter[str] = Counter()
         self.in_hand = 0
 
     @contextmanager
-    def place(self, request: web.Request) -> Iterator[None]:
-        """Hold a place for a request's body. Raises BodyRefusedError with 413, 415 or 503."""
+    def place(self, request: web.Request, address: str) -> "Iterator[Body]":
+        """Hold a place for the body of a request from an address. Raises BodyRefusedError with 413, 415 or 503."""
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise BodyRefusedError(415, "send the body as it is: Content-Encoding is not taken")
         size = request.content_length
         if size is not None and size > self._each:
             raise BodyRefusedError(413, f"the body has more than {self._each:,} bytes")
-        taken = self._each if size is None else size
-        if self.in_hand + taken > self._total:
-            raise BodyRefusedError(503, "too much is under way")
-        self.in_hand += taken
+        body = Body(self, request, address)
         try:
-            yield
+            body.take(min(FIRST_BYTES, self._each if size is None else size))
+            yield body
         finally:
-            self.in_hand -= taken
+            self._take(address, -body.taken)
 
-    async def read(self, request: web.Request) -> bytes:
-        """Read a body that has its place. Raises BodyRefusedError with 400, 408 or 413."""
+    def grow(self, address: str, size: int) -> None:
+        """Take so many bytes more for an address. Raises BodyRefusedError with 503."""
+        if self.in_hand + size > self._total or self._taken[address] + size > self._of_address:
+            raise BodyRefusedError(503, "too much is under way")
+        self._take(address, size)
+
+    def _take(self, address: str, size: int) -> None:
+        self.in_hand += size
+        self._taken[address] += size
+        if self._taken[address] <= 0:
+            del self._taken[address]
+
+    @property
+    def largest(self) -> int:
+        """The largest body that is read, in bytes."""
+        return self._each
+
+
+class Body:
+    """The body of one request, in its place."""
+
+    def __init__(self, bodies: Bodies, request: web.Request, address: str) -> None:
+        self._bodies = bodies
+        self._request = request
+        self._address = address
+        #: What it has of the memory, in bytes.
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Have a place of so many bytes. Raises BodyRefusedError with 503."""
+        if size > self.taken:
+            self._bodies.grow(self._address, size - self.taken)
+            self.taken = size
+
+    async def read(self) -> bytes:
+        """Read it. Raises BodyRefusedError with 400, 408, 413 or 503."""
         read = bytearray()
         try:
             async with asyncio.timeout(WITHIN_S):
-                async for piece in request.content.iter_any():
+                async for piece in self._request.content.iter_any():
+                    if len(read) + len(piece) > self._bodies.largest:
+                        raise BodyRefusedError(413, f"the body has more than {self._bodies.largest:,} bytes")
+                    self.take(len(read) + len(piece))
                     read += piece
-                    if len(read) > self._each:
-                        raise BodyRefusedError(413, f"the body has more than {self._each:,} bytes")
         except TimeoutError:
             raise BodyRefusedError(408, "the body took too long") from None
         except (web.RequestPayloadError, HttpProcessingError, ClientPayloadError, ConnectionError):

@@ -1,6 +1,6 @@
-"""The last payloads of each account, for who writes or checks an adapter: pseudonymised before they are kept.
+"""Keeps the last payloads of each account, pseudonymised, for whoever sets up an account or writes an adapter.
 
-In memory only, and bounded: a payload as it came is not in it at any time. Where many come, not each is kept.
+They are kept in memory only, and within a bound. An original payload is never kept. If many come, some are left out.
 """
 
 import secrets
@@ -23,7 +23,7 @@ PAYLOADS_AT_MOST: Final = 50
 BYTES_AT_MOST: Final = 512 * 1024
 #: A larger one is only told of.
 BODY_BYTES: Final = 128 * 1024
-#: Between two that are kept: making one fit takes as long as all else of a hook.
+#: The least time between two that are kept: pseudonymising one takes as long as everything else that a hook needs.
 EVERY_S: Final = 0.05
 
 

@@ -1,4 +1,4 @@
-"""What the gateway counts of each account, and how that stands in `/metrics`."""
+"""Counts what became of each account's hooks, for `/metrics`."""
 
 import math
 from collections import Counter

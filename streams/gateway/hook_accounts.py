@@ -1,4 +1,4 @@
-"""The accounts that hooks come for, as `sources.toml` says now: a change is taken over, a faulty one is refused."""
+"""The accounts that take hooks, as `sources.toml` says now: a change is used at once, a faulty one is refused."""
 
 import asyncio
 import logging
@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.configuration.toml_files import ConfigurationError
-from streams.configuration.folder import read_sources
 from streams.configuration.reloading import WatchedFiles
-from streams.sources.accounts import Account, load_accounts
+from streams.sources.accounts import Account, account_files, load_accounts
 from streams.sources.adapter import Adapter, Hook
 
 #: Finds a source's adapter.
@@ -36,30 +35,32 @@ class HookAccount(NamedTuple):
         return self.account.path
 
 
-def secret_fault(account: Account, adapter: Adapter) -> str | None:
-    """Say that an account could take hooks and has no secret to check them with; None where all is well.
+def secret_fault(entry: SourceEntry, adapter: Adapter) -> str | None:
+    """Say that an account could take hooks and names no secret to check them with; None where all is well.
 
-    An account that can be imported from an API or a database goes without hooks: then it is none.
+    An account that can be read otherwise, from an API, a database or files, goes without hooks: then it is none.
     """
-    if lacks_secret(account, adapter) and not (account.entry.url or account.database.get_secret_value()):
+    otherwise = entry.url or entry.path or entry.mapping or entry.database_env or entry.database_file
+    if lacks_secret(entry, adapter) and not otherwise:
         return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
     return None
 
 
-def lacks_secret(account: Account, adapter: Adapter) -> bool:
+def lacks_secret(entry: SourceEntry, adapter: Adapter) -> bool:
     """Tell whether hooks of the account cannot be checked, for want of a secret."""
-    return adapter.hook is not None and adapter.hook.signature.needs_secret and not account.secrets
+    named = entry.secret_env or entry.secret_file
+    return adapter.hook is not None and adapter.hook.signature.needs_secret and not named
 
 
 def load_hook_accounts(
     folder: Path | None, environment: Mapping[str, str], adapter_of: AdapterOf
 ) -> dict[tuple[str, str], HookAccount]:
     """Read the accounts that take hooks, by source and name. Raises ConfigurationError with every fault at once."""
-    accounts = load_accounts(folder, environment, lambda each: secret_fault(each, adapter_of(each.source)))
+    accounts = load_accounts(folder, environment, lambda each: secret_fault(each.entry, adapter_of(each.source)))
     found: dict[tuple[str, str], HookAccount] = {}
     for account in accounts:
         adapter = adapter_of(account.source)
-        if lacks_secret(account, adapter):
+        if lacks_secret(account.entry, adapter):
             _LOG.warning("%s takes no hooks: it names no secret", account.path)
         elif adapter.hook is not None:
             found[account.source, account.name] = HookAccount(account, adapter, adapter.hook)
@@ -73,7 +74,7 @@ class WatchedAccounts:
         """Load the accounts with their secrets. Raises ConfigurationError."""
         self._folder = folder
         self._adapter_of = adapter_of
-        self._paths = _paths(folder)
+        self._paths = account_files(folder)
         self._files = WatchedFiles(self._paths)
         #: By source and name.
         self.accounts = load_hook_accounts(folder, os.environ, adapter_of)
@@ -81,12 +82,12 @@ class WatchedAccounts:
         self.refused = False
 
     def look(self) -> bool:
-        """Take over what the files say; tells whether accounts have changed. A faulty change is logged, once."""
+        """Use what the files say now; returns whether accounts have changed. A faulty change is logged, once."""
         if not self._files.changed(self._paths):
             return False
-        self._paths = _paths(self._folder)
+        self._paths = account_files(self._folder)
         self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
-        self.refused = True
+        was_refused, self.refused = self.refused, True
         try:
             accounts = load_hook_accounts(self._folder, os.environ, self._adapter_of)
         except ConfigurationError as error:
@@ -96,6 +97,9 @@ class WatchedAccounts:
             return False
         self.refused = False
         if accounts == self.accounts:
+            if was_refused:  # whoever mends it looks here whether that was it
+                number = len(accounts)
+                _LOG.info("sources.toml is without a fault again: hooks of %d accounts are taken, as before", number)
             return False
         self.accounts = accounts
         _LOG.info("sources.toml has changed: hooks of %d accounts are taken", len(accounts))
@@ -107,19 +111,3 @@ class WatchedAccounts:
             await asyncio.sleep(_LOOK_EVERY_S)
             if self.look():
                 apply()
-
-
-def _paths(folder: Path | None) -> list[Path]:
-    """Name the file and those that it names; of a file that cannot be read only itself."""
-    if folder is None:
-        return []
-    try:
-        entries = [entry for _, entry in read_sources(folder).sources]
-    except ConfigurationError:
-        entries = []
-    return [folder / "sources.toml", *(folder / name for entry in entries for name in _files_of(entry))]
-
-
-def _files_of(entry: SourceEntry) -> list[str]:
-    one = (entry.pseudonym_file, entry.token_file, entry.password_file, entry.database_file, entry.mapping)
-    return [*entry.secret_file, *(name for name in one if name is not None)]

@@ -1,6 +1,5 @@
-"""Maps one hook: to events, to nothing, or to a dead letter; what the payload leaves out is fetched first."""
+"""Maps one hook to events, to nothing or to a dead letter; asks the vendor first for what the payload leaves out."""
 
-import logging
 from typing import Any, Final, NamedTuple
 
 from schemas.topics import DEAD_LETTERS
@@ -8,8 +7,9 @@ from streams.gateway.hook_accounts import HookAccount
 from streams.gateway.records import Record
 from streams.sources.adapter import Payload, Request, UnmappableError
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.checked_events import Outcome, map_payload
+from streams.sources.checked_events import Outcome
 from streams.sources.fetching import Fetcher
+from streams.sources.guarded import map_guarded
 from streams.sources.vendor_dead_letters import TAKEN_OUT, record_of, vendor_letter
 from streams.times import rfc3339
 
@@ -19,11 +19,9 @@ FORM: Final = "hook"
 ROUNDS_AT_MOST: Final = 4
 ANSWERS_AT_MOST: Final = 20
 
-_LOG: Final = logging.getLogger(__name__)
-
 
 class MappedHook(NamedTuple):
-    """What is to be written of a hook; `nothing` or `refusal` say why that is no event."""
+    """The records to write for a hook; `nothing` or `refusal` says why there is no event."""
 
     records: tuple[Record, ...] = ()
     nothing: str = ""
@@ -43,7 +41,7 @@ async def map_hook(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Mappe
 async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Outcome:
     answers: dict[Request, Any] = {}
     for _ in range(ROUNDS_AT_MOST):
-        outcome = _mapped(of, payload, answers)
+        outcome = map_guarded(of.adapter, FORM, payload, of.account.rules, answers)
         missing = [request for request in outcome.requests if request not in answers]
         if not outcome.requests:
             return outcome
@@ -56,22 +54,8 @@ async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Outco
     raise UnmappableError("", "asks for more answers than a payload may")
 
 
-def _mapped(of: HookAccount, payload: Payload, answers: dict[Request, Any]) -> Outcome:
-    try:
-        return map_payload(of.adapter, FORM, payload, of.account.rules, answers)
-    except UnmappableError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug of an adapter must not cost the payload
-        # Without the error's own text, which may repeat what a customer wrote.
-        trace, line = error.__traceback__, 0
-        while trace is not None:
-            line, trace = trace.tb_lineno, trace.tb_next
-        _LOG.error("a bug: the adapter of %s fails with %s at line %d", of.path, type(error).__name__, line)
-        raise UnmappableError("", f"a bug: its adapter fails with {type(error).__name__}") from None
-
-
 def _without_own_secrets(of: HookAccount, payload: Payload) -> Payload:
-    """Leave out what repeats a secret of the account: some vendors sign nothing, and send the secret itself."""
+    """Remove the account's secrets: vendors that sign nothing send the secret itself."""
     secrets = [secret.get_secret_value() for secret in of.account.secrets]
     headers = {name: value for name, value in payload.headers.items() if not any(each in value for each in secrets)}
     body = payload.body

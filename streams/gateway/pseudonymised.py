@@ -1,8 +1,8 @@
-"""Makes a payload fit to be shown: its form stays, and what people wrote or are called does not.
+"""Pseudonymises a payload: its structure stays, names of people and what they wrote do not.
 
 Only what is known to be harmless stays as it is: words of the vocabulary, times near to now, truth values, single
-digits, and numbers in fields that count or measure. All else is replaced by something of its kind that is made of a
-hash with a key that nobody knows: the same value by the same, so that it can be seen where an id comes again.
+digits, and numbers in fields that count or measure. Everything else is replaced by an invented value of its kind, made
+of a hash with a key that nobody knows. The same value always gives the same one, so that an id can be recognised.
 """
 
 import re
@@ -29,7 +29,8 @@ _MAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _ADDRESS: Final = re.compile(r"(https?|wss?)://\S+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BETWEEN: Final = frozenset("/:*")
-_STEPS: Final = re.compile(r"[A-Za-z0-9_.\-]*([/:*]+[A-Za-z0-9_.\-]*){1,40}")
+#: Marks are taken possessively: else a row of them, as people draw with, can be split in ever so many ways.
+_STEPS: Final = re.compile(r"[A-Za-z0-9_.\-]*+([/:*]++[A-Za-z0-9_.\-]*+){1,40}+")
 _STEP: Final = re.compile(r"[/:*]|[^/:*]{1,200}")
 _DIGITS: Final = re.compile(r"\+?\d{1,40}")
 

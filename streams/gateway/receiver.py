@@ -1,8 +1,8 @@
-"""Receives one hook: checks who sent it, maps it, has Kafka store what comes of it, and only then answers.
+"""Receives one hook: checks who sent it, maps it, has Kafka store its events, and only then answers.
 
-The order is that of what each check costs. What is answered with 2xx is in Kafka, as events or as a dead letter, or is
-known to mean nothing; what could not be stored is answered with 503, so that the vendor sends it again. Nothing that
-somebody wrote, signed or keeps secret is in an answer or in the log.
+Cheap checks come first. A hook that is answered with 2xx is in Kafka, as events or as a dead letter, or has nothing to
+count. If it could not be stored, the answer is 503, so that the vendor sends it again. No answer and no log has
+anything that somebody wrote, a signature or a secret.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from schemas import metric_definitions as declared
 from schemas.settings import Settings
-from streams.gateway.bodies import Bodies, BodyRefusedError
+from streams.gateway.bodies import Bodies, Body, BodyRefusedError
 from streams.gateway.captured import Captured
 from streams.gateway.counts import AccountCounts, Outcome
 from streams.gateway.hook_accounts import HookAccount
@@ -31,7 +31,7 @@ from streams.sources.adapter import Payload
 from streams.sources.fetching import Fetcher, VendorAwayError
 from streams.times import now_ms
 
-#: A vendor's patience less this is ours: the answer has to reach it. Of a short one at most a fifth.
+#: The gateway answers so long before the vendor stops waiting, for the answer to arrive; at most a fifth of that wait.
 MARGIN_S: Final = 1.0
 _MARGIN_SHARE: Final = 0.2
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
@@ -44,7 +44,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class _AccountState:
-    """What lives as long as the gateway knows the account, whatever changes in its entry."""
+    """What is kept of an account as long as `sources.toml` has it, even if its entry changes."""
 
     def __init__(self, of: HookAccount, session: aiohttp.ClientSession) -> None:
         self.counts = AccountCounts()
@@ -67,7 +67,7 @@ class Receiver:
         writes: AcknowledgedWrites,
         session: aiohttp.ClientSession,
     ) -> None:
-        """`accounts` gives those in force; `session` is what vendors' APIs are asked with."""
+        """`accounts` returns the accounts in force; `session` is used to ask vendors' APIs."""
         self._accounts = accounts
         self._writes = writes
         self._session = session
@@ -78,13 +78,13 @@ class Receiver:
             settings.gateway_address_requests_per_second, settings.gateway_address_request_burst
         )
         self._states: dict[tuple[str, str], _AccountState] = {}
-        #: Hooks for accounts that there are not.
+        #: Hooks for accounts that do not exist.
         self.unknown = 0
         self.latency = histogram(declared.GATEWAY_ANSWER)
         self.take_over()
 
     def take_over(self) -> None:
-        """Go on with the accounts that are in force now."""
+        """Use the accounts that are in force now."""
         accounts = self._accounts()
         for name in self._states.keys() - accounts.keys():
             del self._states[name]
@@ -117,8 +117,9 @@ class Receiver:
             self.unknown += 1
             return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
         try:
-            with self.bodies.place(request):
-                outcome, response = await self._received(request, state, begun)
+            caller = self._proxies.caller(request)
+            with self.bodies.place(request, caller.address) as place:
+                outcome, response = await self._received(request, state, caller, place, begun)
         except BodyRefusedError as error:
             outcome, response = "body_refused", web.Response(status=error.status, text=f"{error}\n")
             if error.status == web.HTTPServiceUnavailable.status_code:
@@ -131,13 +132,14 @@ class Receiver:
     def _state(self, request: web.Request) -> _AccountState | None:
         return self._states.get((request.match_info["source"], request.match_info["account"]))
 
-    async def _received(self, request: web.Request, state: _AccountState, begun: float) -> tuple[Outcome, web.Response]:
+    async def _received(
+        self, request: web.Request, state: _AccountState, caller: Caller, place: Body, begun: float
+    ) -> tuple[Outcome, web.Response]:
         of = state.of
-        caller = self._proxies.caller(request)
         if wait_s := self._of_address.take(caller.address):
             return "limited", _too_many(wait_s)
         deadline = begun + of.hook.timeout_s - min(MARGIN_S, of.hook.timeout_s * _MARGIN_SHARE)
-        body = await self.bodies.read(request)
+        body = await place.read()
         # Nothing is awaited from here to the signature: a stranger's hook takes nothing of the account's allowance.
         if wait_s := self._of_account.take(of.path):
             return "limited", _too_many(wait_s)
@@ -146,6 +148,8 @@ class Receiver:
             self._of_account.give_back(of.path)
             _note_fault(state, fault)
             return "unsigned", web.Response(status=401, text=UNSIGNED)
+        # A vendor sends hooks of all its customers from a few addresses: a signed one is counted by its account alone.
+        self._of_address.give_back(caller.address)
         state.counts.last_payload_at = payload.received_at
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
@@ -158,7 +162,9 @@ class Receiver:
         except (NotTakenError, RecordRefusedError):
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
-            return "unavailable", _unavailable("what the hook leaves out cannot be had now", error.after_s)
+            return "unavailable", _unavailable(
+                "the vendor's API does not give now what the hook leaves out", error.after_s
+            )
         if mapped.refusal is not None:
             _note_refusal(state, mapped.refusal.field)
         return _outcome(mapped), web.Response(status=of.hook.status)
@@ -175,7 +181,7 @@ def _payload(request: web.Request, of: HookAccount, body: bytes, caller: Caller)
 
 
 def _url(request: web.Request, of: HookAccount, caller: Caller) -> str:
-    """Write the address as the vendor has it: of the setting, or as this request came."""
+    """Write the address that the vendor called: by `public_url`, or as this request came."""
     if of.account.entry.public_url:
         return f"{of.account.entry.public_url}{request.raw_path}"
     return f"{'https' if caller.https else request.scheme}://{request.headers.get('Host', '')}{request.raw_path}"

@@ -1,6 +1,6 @@
-"""The gateway's routes: hooks, what was captured of them, health and metrics; nothing else is answered.
+"""The gateway's routes: hooks, captured payloads, health and metrics; nothing else is answered.
 
-Hooks may come from anywhere. Metrics and captured payloads are for those who run Pulssi: each asks for a secret.
+Hooks may come from anywhere. Metrics and captured payloads are for those who run Pulssi: each needs a secret.
 """
 
 import hmac
@@ -16,8 +16,11 @@ from streams.monitoring.health import Check, add_routes
 from streams.monitoring.peers import address_of
 
 METRICS: Final = "/metrics"
-#: Headers of a request that a proxy has passed on.
-_PASSED_ON: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+#: How headers begin that only proxies, tunnels and content networks send; a proxy may send any of them, or few.
+_PASSED_ON: Final = (
+    *("forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-original-", "x-envoy-", "x-amzn-", "x-amz-cf-"),
+    *("cf-", "cdn-", "client-ip", "fastly-", "ngrok-", "tailscale-", "true-client-ip", "x-azure-", "x-arr-"),
+)
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _CAPTURED_AT_ONCE: Final = 50
 
@@ -31,7 +34,7 @@ def application(
     progress: Check,
     metrics: Callable[[], str],
 ) -> web.Application:
-    """Make the routes; `token` is what metrics are asked for with, empty: they are this machine's alone."""
+    """Make the routes; `token` is needed to read the metrics, empty: only this machine may read them."""
 
     @web.middleware
     async def guard_metrics(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -70,11 +73,12 @@ def _may_read(request: web.Request, token: SecretStr) -> bool:
     if token.get_secret_value():
         return _has_secret(request, (token,))
     peer = address_of(request.remote or "")
-    return peer is not None and peer.is_loopback and not any(name in request.headers for name in _PASSED_ON)
+    is_passed_on = any(name.lower().startswith(_PASSED_ON) for name in request.headers)
+    return peer is not None and peer.is_loopback and not is_passed_on
 
 
 def _captured(receiver: Receiver, request: web.Request) -> web.Response:
-    """Show the last payloads of an account to who has its secret; whether there is the account is told to nobody."""
+    """Show an account's last payloads to whoever has its secret; without it, the answer is the same for no account."""
     if (refused := receiver.limit(request)) is not None:
         return refused
     found = receiver.state_of(request)

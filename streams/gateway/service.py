@@ -27,7 +27,7 @@ from streams.part_process import run_until_one_ends
 from streams.sources.registry import adapter_of
 from streams.tasks import stop_on_signals
 
-#: How long hooks that are under way may take when the gateway is asked to end: as long as the most patient vendor.
+#: How long hooks that are under way may still take when the gateway is asked to end.
 ENDS_WITHIN_S: Final = 15.0
 
 

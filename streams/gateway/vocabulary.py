@@ -1,7 +1,7 @@
-"""The words that may be shown of a payload: those of its adapter's own code, and those that fields are called by.
+"""The words that may be shown of a payload: those in its adapter's code, and common names of fields.
 
-What is no such word may be somebody's name, so nothing is guessed: a word that is missing here costs a reader of
-captured payloads a field's name, a word too much could cost a customer their privacy. No first name is among them.
+Any other word may be somebody's name. If a word is missing here, a reader of captured payloads only lacks the name of a
+field; a word too many could show a person's name. So no first name is among them.
 """
 
 import ast

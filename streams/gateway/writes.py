@@ -1,8 +1,8 @@
-"""Records into Kafka, and a future for each group of them that ends once all of it is acknowledged.
+"""Writes records to Kafka; each call returns a future that is done when Kafka has acknowledged all of its records.
 
-One batch of a partition is on its way at a time, so that a retry keeps the order. What is taken stays until Kafka has
-it, also where nobody waits for it any more: it is the sign that Kafka is back, and a record more than once in a topic
-harms nobody. Memory is bounded: beyond a limit, and while Kafka is silent, nothing is taken.
+One batch of a partition is sent at a time, so that a retry keeps the order. A record that was taken is sent until Kafka
+has it, even if nobody waits for it any more: so the gateway notices that Kafka is back, and a record that is in a topic
+twice does no harm. Memory is bounded: beyond a limit, and while Kafka does not answer, no record is taken.
 """
 
 import asyncio

@@ -101,9 +101,9 @@ class LastWeeks:
             return UNKNOWN
         key = tag, groups, begin, end
         if key not in self._means:
-            queues = [queue for group in groups for queue in self._tagged(past, group, tag)]
-            if not queues and past.left_out:
+            if past.left_out and (None, tag) not in self._with_tag:
                 return UNKNOWN  # it may be one of those that were too many
+            queues = [queue for group in groups for queue in self._tagged(past, group, tag)]
             counts = ((("tag", *queue, tag), past.tags[(*queue, tag)]) for queue in queues)
             self._keep(key, self._mean(counts, self._since(past, groups), begin, end, HOUR_MS))
         return self._means[key]

@@ -1,11 +1,12 @@
 """Who a request comes from: the connected address, or the one that a trusted proxy tells.
 
-What a proxy may tell (the client's address, whether it came by https, who has signed in) is believed of the configured
-proxies alone. From anybody else the same headers are text that a stranger wrote, and are never looked at.
+What a proxy may tell (the client's address, whether it came by https, below which path, who has signed in) is believed
+of the configured proxies alone. From anybody else the same headers are text that a stranger wrote, and never looked at.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
@@ -22,6 +23,9 @@ _TOLD_AT_MOST: Final = 256
 #: Who has an IPv6 address has this whole network.
 _IPV6_PREFIX: Final = 64
 _UNKNOWN: Final = "unknown"
+#: No segment begins with a dot, so that none leads upwards.
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_PATH_AT_MOST: Final = 200
 
 
 class Caller(NamedTuple):
@@ -32,6 +36,14 @@ class Caller(NamedTuple):
     user: str | None = None
     #: Whether a trusted proxy passed the request on.
     proxied: bool = False
+    #: The path below which the proxy serves this part, such as `/pulssi`; empty: all of a host.
+    path: str = ""
+
+
+def _path(told: list[str]) -> str:
+    """Read the path that a proxy tells; empty where it tells none that can be one."""
+    path = told[0].strip().rstrip("/") if len(told) == 1 else ""
+    return path if len(path) <= _PATH_AT_MOST and _PATH.fullmatch(path) else ""
 
 
 def networks_of(setting: str) -> tuple[Network, ...]:
@@ -86,6 +98,7 @@ class TrustedProxies:
             https=headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower() == "https",
             user=self._user(headers.getall(self._user_header, [])) if self._user_header else None,
             proxied=True,
+            path=_path(headers.getall("X-Forwarded-Prefix", [])),
         )
 
     def _client(self, peer: Address | None, told: Iterable[str]) -> Address | None:

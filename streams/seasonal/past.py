@@ -57,7 +57,8 @@ class Past(NamedTuple):
     entered: Mapping[tuple[str, str], Mapping[int, int]]
     #: By channel, queue and tag: contacts of each hour.
     tags: Mapping[tuple[str, str, str], Mapping[int, int]]
-    #: Tags of a queue that were too many to be kept, those with the fewest contacts: of them nothing is known.
+    #: Tags of queues that were too many to be kept, those with the fewest contacts: of a tag that is in `tags` for no
+    #: queue nothing is known then; of any other everything is.
     left_out: int = 0
     #: By channel: the first time that is known of it, where that is later.
     channels: Mapping[str, int] = MappingProxyType({})

@@ -37,7 +37,8 @@ _REACH_HOURS: Final = WEEKS * 7 * 24 + 26
 #: An hour that has begun is one of them.
 _HOURS: Final = _REACH_HOURS + 1
 _QUARTERS: Final = _HOURS * (HOUR_MS // QUARTER_MS)
-#: Four bytes a step: 22 MB of quarter hours, in two kinds, and 28 MB of hours. What has the least is left out.
+#: Four bytes a step: 22 MB of quarter hours, in two kinds, and 28 MB of hours. What has the least is left out. A tag is
+#: kept in all of its queues or in none, so that a channel's count of it is never a part of what there was.
 QUEUES_AT_MOST: Final = 1_000
 TAGS_AT_MOST: Final = 10_000
 #: Rows that are in hand at a time, each with the counts of all steps.
@@ -78,16 +79,26 @@ FROM (
 )
 GROUP BY channel
 """  # noqa: S608 - our own names
+#: Each tag once, with the queues that had it: counts of hours are made for those alone that are kept.
+_WIDEST_TAGS: Final = f"""
+SELECT tag, places, sum(places) OVER (ORDER BY counted DESC, tag) AS rows_so_far
+FROM (
+    SELECT tag, uniqExact(channel, queue) AS places, sum(p.n) AS counted
+    FROM tag_panes_rows AS p FINAL WHERE {_WITHIN} GROUP BY tag HAVING counted > 0
+)
+"""  # noqa: S608 - our own names
+_TAGS_LEFT_OUT: Final = f"SELECT sumIf(places, rows_so_far > {{most:UInt32}}) FROM ({_WIDEST_TAGS})"  # noqa: S608 - our own names
 _TAGS: Final = f"""
-SELECT count() OVER (), channel, queue, tag, groupArrayInsertAt(0, {_HOURS})(counted, step)
+SELECT channel, queue, tag, groupArrayInsertAt(0, {_HOURS})(counted, step)
 FROM (
     SELECT channel, queue, tag, {_step(HOUR_MS)} AS step, toUInt32(greatest(sum(p.n), 0)) AS counted
-    FROM tag_panes_rows AS p FINAL WHERE {_WITHIN}
+    FROM tag_panes_rows AS p FINAL
+    WHERE {_WITHIN} AND tag IN (SELECT tag FROM ({_WIDEST_TAGS}) WHERE rows_so_far <= {{most:UInt32}})
     GROUP BY channel, queue, tag, step HAVING counted != 0
 )
-GROUP BY channel, queue, tag ORDER BY sum(counted) DESC, channel, queue, tag LIMIT {{most:UInt32}}
+GROUP BY channel, queue, tag
 """  # noqa: S608 - our own names
-_SETTINGS: Final = {"max_execution_time": ANSWER_WITHIN_S, "max_block_size": _ROWS_A_BLOCK}
+QUERY_LIMITS: Final = {"max_execution_time": ANSWER_WITHIN_S, "max_block_size": _ROWS_A_BLOCK}
 
 
 class PastReading(NamedTuple):
@@ -163,10 +174,9 @@ def read_past(settings: Settings, now: int, queues: int = QUEUES_AT_MOST, tags: 
     """
     begin = now - now % HOUR_MS - _REACH_HOURS * HOUR_MS
     of_tags: dict[tuple[str, str, str], Steps] = {}
-    left_out = 0
     span = {"begin": begin, "now": now}
     with connect(settings, answer_within_s=ANSWER_WITHIN_S) as client:
-        first = {row[0]: int(row[1]) for row in client.query(_FIRST, settings=_SETTINGS).result_rows}
+        first = {row[0]: int(row[1]) for row in client.query(_FIRST, settings=QUERY_LIMITS).result_rows}
         arrivals, all_kept = _arrivals(client, "offered", span, begin, queues)
         entered, _ = _arrivals(client, "entered", span, begin, queues)
         of_channel = (
@@ -174,9 +184,9 @@ def read_past(settings: Settings, now: int, queues: int = QUEUES_AT_MOST, tags: 
             if all_kept
             else {channel: Steps(begin, QUARTER_MS, counts) for channel, counts in _rows(client, _OF_CHANNEL, {**span})}
         )
-        for of_all, channel, queue, tag, counts in _rows(client, _TAGS, {**span, "most": tags}):
+        left_out = int(client.query(_TAGS_LEFT_OUT, {**span, "most": tags}, settings=QUERY_LIMITS).result_rows[0][0])
+        for channel, queue, tag, counts in _rows(client, _TAGS, {**span, "most": tags}):
             of_tags[channel, queue, tag] = Steps(begin, HOUR_MS, counts)
-            left_out = max(0, of_all - tags)
     # Of a channel that has nothing yet, nothing is known: it may be connected one day, and filled in.
     channels: dict[str, int] = {channel: max(first.get(channel, now), begin) for channel in CHANNELS}
     return Past(now, min(channels.values()), arrivals, entered, of_tags, left_out, channels, of_channel)
@@ -194,7 +204,7 @@ def _arrivals(
 
 
 def _rows(client: Client, query: str, values: dict[str, int | str]) -> Iterator[Any]:
-    with client.query_row_block_stream(query, parameters=values, settings=_SETTINGS) as blocks:
+    with client.query_row_block_stream(query, parameters=values, settings=QUERY_LIMITS) as blocks:
         for block in blocks:
             yield from block
 

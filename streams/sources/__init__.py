@@ -1,1 +1,1 @@
-"""Where events come from: recorded files and the simulator."""
+"""Where events come from: other systems (hooks, imports, followers), recorded files, and the simulator."""

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from schemas.configuration.mapping_file import MappingFile
 from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.folder import read_sources
+from streams.configuration.mapping_files import read_mapping
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 from streams.sources.adapter import AccountRules
 
@@ -59,6 +61,22 @@ def load_accounts(
     if faults:
         raise ConfigurationError(faults)
     return tuple(found)
+
+
+def account_files(folder: Path | None) -> list[Path]:
+    """Name `sources.toml` and the files of secrets and mappings that it names; where it cannot be read only itself."""
+    if folder is None:
+        return []
+    try:
+        entries = [entry for _, entry in read_sources(folder).sources]
+    except ConfigurationError:
+        entries = []
+    return [folder / "sources.toml", *(folder / name for entry in entries for name in _files_of(entry))]
+
+
+def _files_of(entry: SourceEntry) -> list[str]:
+    one = (entry.pseudonym_file, entry.token_file, entry.password_file, entry.database_file, entry.mapping)
+    return [*entry.secret_file, *(name for name in one if name is not None)]
 
 
 class _Secrets:
@@ -112,7 +130,19 @@ class _Secrets:
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),
             mailboxes=frozenset(mailbox.casefold() for mailbox in entry.mailboxes),
             subject_token=entry.subject_token or "",
+            mapping=self._mapping(),
         )
+
+    def _mapping(self) -> MappingFile | None:
+        """Read the account's mapping file; its faults are the account's."""
+        if self._entry.mapping is None:
+            return None
+        try:
+            return read_mapping(self._folder / self._entry.mapping)
+        except ConfigurationError as error:
+            for fault in error.faults:
+                self._files.add_fault("sources", ("source", self._number, "mapping"), fault)
+            return None
 
     def _one(self, name: str) -> SecretStr:
         """Read the secret of NAME_env or NAME_file; empty where neither is set."""

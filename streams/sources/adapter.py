@@ -1,8 +1,8 @@
-"""What an adapter is: a pure function from one payload of a vendor to events, and what it says about itself.
+"""What an adapter is: pure functions from a vendor's payload to events, and what the adapter says about itself.
 
-An adapter has no memory, no clock and no connection. What a vendor tells as a snapshot becomes statements that are
-harmless when they are repeated. Ids of events are made of the vendor's own, so that a hook, an import and a replay of
-the same thing give the same events.
+An adapter has no memory, no clock and no connection. If a vendor sends snapshots, it makes events of them that do no
+harm when they are repeated. Ids of events are made of the vendor's ids, so that a hook, an import and a replay of the
+same thing give the same events.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,9 +15,11 @@ from pydantic import SecretStr
 
 from schemas.configuration.source_models import TicketState
 from schemas.events import Status
+from schemas.printable import printable
 from schemas.samples import SampleName
 from schemas.source_gauges import QueueState
 from schemas.topics import Channel
+from schemas.values import nfc
 
 if TYPE_CHECKING:
     from streams.sources.checked_events import OutgoingEvent
@@ -29,7 +31,7 @@ NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Payload(NamedTuple):
-    """One payload as it came, and what came with it."""
+    """One payload, unchanged, and what came with it."""
 
     body: bytes
     #: By their names in small letters.
@@ -40,12 +42,12 @@ class Payload(NamedTuple):
     url: str = ""
     #: When it came: UTC milliseconds.
     received_at: int = 0
-    #: The number of its line in a log that is written in the order of what happened, from 1; 0: it is of none.
+    #: The number of its line, from 1, in a log whose lines are in the order of time; 0: it is not a line of such a log.
     line: int = 0
 
 
 class AccountRules(NamedTuple):
-    """What `sources.toml` says of an account that is of use to an adapter; values only, no connection."""
+    """What an adapter needs to know of an account, from `sources.toml`; values only, no connection."""
 
     source: str
     account: str
@@ -67,16 +69,16 @@ class AccountRules(NamedTuple):
     bots: frozenset[str] = frozenset()
     #: The vendor's ids of users that were agents once, and are none now.
     former_agents: frozenset[str] = frozenset()
-    #: Of times without a zone, where the account names one.
+    #: The zone of times that the vendor writes without one, if the account names it.
     time_zone: tzinfo | None = None
-    #: What pseudonyms are made with; empty: there are none.
+    #: The key that pseudonyms are made with; empty: there are no pseudonyms.
     pseudonym_key: SecretStr = SecretStr("")
     #: Domains and addresses that agents write from, and addresses that customers write to, in small letters.
     agent_domains: frozenset[str] = frozenset()
     mailboxes: frozenset[str] = frozenset()
     #: What stands in front of our own number in subjects, such as "Ticket#".
     subject_token: str = ""
-    #: The parsed mapping file of the source `mapping`.
+    #: The mapping file of the source `mapping`: a `MappingFile`.
     mapping: Any = None
 
     def contact_id(self, native: object) -> str:
@@ -100,25 +102,27 @@ class AccountRules(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Something that the adapter must know besides the payload: a GET of the vendor's API, as data."""
+    """A question to the vendor's API that the adapter needs an answer to: a GET, as data."""
 
-    #: Below the account's `url`, or below `base`, with a slash in front. Or a whole https address, of a file that an
-    #: answer of the API named: it is asked without the account's token, which is not for others.
+    #: Below the account's `url`, or below `base`, with a slash in front. Or the whole https address of a file that an
+    #: answer of the API named: it is asked without the account's token, which no other host may get.
     path: str
     query: tuple[tuple[str, str], ...] = ()
     #: Another API of the same vendor, such as https://conversations.twilio.com; never taken from a payload.
     base: str = ""
+    #: Whether the answer never changes, such as who a participant is: then it may be one that was given to another.
+    lasting: bool = False
 
 
 class Mapped(NamedTuple):
-    """What came of a payload: events; or why it means nothing for the numbers; or what must be fetched first."""
+    """The result of mapping a payload: events; or why it has nothing to count; or what must be asked first."""
 
     events: tuple[Event, ...] = ()
     #: Why there are no events although the payload is understood, such as "typing_on: somebody types".
     nothing: str = ""
-    #: With these answers at hand the payload is to be mapped again.
+    #: Ask these, then map the payload again with the answers.
     requests: tuple[Request, ...] = ()
-    #: States of queues, of sources that are polled.
+    #: States of queues, from sources that are polled; they become source gauges.
     states: tuple[QueueState, ...] = ()
 
 
@@ -126,9 +130,10 @@ class UnmappableError(ValueError):
     """A payload that the adapter cannot map: says which field, and why. It is kept as a dead letter."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
+        # Either may repeat a word of the payload, which must not begin a line in a log or move a terminal's cursor.
+        self.field = printable(field)
+        self.problem = printable(problem)
+        super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
 
 class MapPayload(Protocol):
@@ -140,10 +145,10 @@ class MapPayload(Protocol):
 
 
 class MapRow(Protocol):
-    """Maps rows of a log faster than `MapPayload`, with the same result; made for one account."""
+    """Maps plain rows of a log faster than `MapPayload`, with the same result; made for one account."""
 
     def __call__(self, row: bytes, line: int, /) -> "tuple[OutgoingEvent, ...] | None":
-        """Give a row's events as records; None: the row is to be mapped as any payload is."""
+        """Return the records of a row's events; None: map the row by `MapPayload`."""
         ...
 
 
@@ -152,7 +157,7 @@ class Signature(Protocol):
 
     @property
     def meaning(self) -> str:
-        """What is to be set up, for the docs, such as "HMAC-SHA256 of the time and the body"."""
+        """How the hook is checked, in words, such as "HMAC-SHA256 of the time and the body"."""
         ...
 
     @property
@@ -171,14 +176,14 @@ class Hook(NamedTuple):
     signature: Signature
     #: How long the vendor waits for the answer.
     timeout_s: float
-    #: What it is answered; Twilio wants 204.
+    #: The status of the answer when all is stored; Twilio wants 204.
     status: int = 200
     #: A header whose value stays the same when the vendor sends a payload again; empty: there is none.
     delivery_header: str = ""
 
 
 class Feed(NamedTuple):
-    """How well a source tells what a sample or a gauge needs; what is not told at all has no entry."""
+    """Whether a source gives all that a sample or a gauge needs, or a part; without an entry it gives nothing."""
 
     how: Literal["full", "part"]
     note: str = ""
@@ -188,20 +193,22 @@ FULL: Final = Feed("full")
 
 
 class Adapter(NamedTuple):
-    """A source: its forms of payloads, how its hooks come, and what it can feed."""
+    """A source: its forms of payloads, how its hooks are received, and what it can feed."""
 
     name: str
     #: The vendor's name, as people write it.
     title: str
-    #: What payloads of each form become; `hook` is what the gateway gets, others come from files and APIs.
+    #: The function that maps each form; `hook` is what the gateway receives, others come from files, logs and APIs.
     forms: Mapping[str, MapPayload]
+    #: The samples that it can feed.
     feeds: Mapping[SampleName, Feed]
+    #: None: it has no hooks.
     hook: Hook | None = None
-    #: States of queues and agents that it tells, which are gauges.
+    #: The states of queues and of agents that it can feed.
     gauges: Mapping[str, Feed] = MappingProxyType({})
-    #: Keys of headers and of a JSON body that are taken out before a payload is kept anywhere.
+    #: Names of headers, and of keys in a JSON body, that are removed before a payload is kept anywhere.
     secret_keys: frozenset[str] = frozenset()
-    #: By form, what makes a fast way for its plain payloads; it must give exactly what the form's function gives.
+    #: By form, what makes a faster function for plain rows; it must give exactly what the form's function gives.
     fast_rows: Mapping[str, Callable[[AccountRules], MapRow]] = MappingProxyType({})
 
 
@@ -209,7 +216,11 @@ _ID_LENGTH: Final = 128
 
 
 def shortened(text: str) -> str:
-    """Give an id of at most 128 characters; a longer one ends in a hash of it all."""
+    """Give an id of at most 128 characters; a longer one ends in a hash of it all.
+
+    In the writing of Unicode that events are read in: two writings of one text are one id, also where it is cut.
+    """
+    text = nfc(text)
     if len(text) <= _ID_LENGTH:
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,7 +1,7 @@
-"""Maps a payload and checks what came of it: events that fit the contract, or the reason why the payload is refused.
+"""Maps a payload and checks the events against the contract.
 
-Nothing that an adapter makes goes out unchecked: an event that the worker would refuse is a fault of the payload, or of
-the adapter, and the payload is the dead letter.
+Nothing that an adapter makes is sent unchecked. If the worker would refuse one of the events, UnmappableError is raised
+for the payload, and the payload becomes the dead letter.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class OutgoingEvent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a payload: records; or why there are none; or what is to be fetched first."""
+    """The result of mapping a payload: records; or why there are none; or what must be asked first."""
 
     records: tuple[OutgoingEvent, ...] = ()
     nothing: str = ""

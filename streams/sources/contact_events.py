@@ -56,6 +56,13 @@ class ContactEvents:
                 "contact.tagged", at, *of_what, *more, *some, seq=seq + number, tags=some, replace=not number or None
             )
 
+    def add_tags(self, kind: str, at: str, tags: Iterable[str], *of_what: object) -> None:
+        """State that these tags were put on, or with another `kind` taken off; in as many events as they need."""
+        known = sorted({shortened(tag.strip()) for tag in tags} - {""})
+        for first in range(0, len(known), _TAGS_AN_EVENT):
+            some = known[first : first + _TAGS_AN_EVENT]
+            self.add(kind, at, *of_what, *some, tags=some)
+
     def __len__(self) -> int:
         return len(self.events)
 

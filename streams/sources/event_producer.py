@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
@@ -166,6 +166,22 @@ class EventProducer:
         if self.waiting == 0:
             self._acknowledged_at = time.monotonic()
         self.waiting += 1
+        if self.waiting >= BUFFERED:
+            await self.flush(BUFFERED // 2)
+
+    async def send_all(self, records: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Queue records (topic, key, value) in order, as `send` does, at a fraction of its cost for each."""
+        if self._failure is not None:
+            raise self._failure
+        at, counts, queues, before = now_ms(), self._counts, self._queues, self.waiting
+        for topic, key, value in records:
+            queue = queues[topic, partition_of(key, counts[topic])]
+            queue.records.append(_QueuedRecord(key, value, at, ""))
+            self.waiting += 1
+            if not queue.filled.is_set():
+                queue.filled.set()
+        if before == 0:
+            self._acknowledged_at = time.monotonic()
         if self.waiting >= BUFFERED:
             await self.flush(BUFFERED // 2)
 

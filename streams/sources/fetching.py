@@ -1,11 +1,10 @@
-"""What a payload leaves out is asked of the vendor's API: at its pace, once for those who ask the same at a time.
+"""Asks the vendor's API for what a payload leaves out, at the account's rate; for what never changes only once.
 
-The gateway waits for an answer while a vendor waits for the gateway: so what cannot be had soon is told at once, with
-the seconds after which it may be. A token goes to the account's own address only, and is in no error and no log.
+The vendor waits for the gateway while the gateway waits for the API. So if an answer will take long, VendorAwayError is
+raised at once, with the seconds to wait. A token goes to the account's own address only, and is in no error and no log.
 """
 
 import asyncio
-import base64
 import math
 import re
 import time
@@ -23,16 +22,16 @@ from streams.monitoring.rate_limits import RateLimit
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.backfill.vendor_access import access_of
 
-#: Where the account names no rate.
-REQUESTS_PER_MINUTE: Final = 120
-#: An answer is good for hooks about the same thing that come together, and no longer: things change.
-KEPT_S: Final = 5.0
+#: How long an answer that never changes is kept. Any other one is asked for by each hook: one that is older than the
+#: hook may lack what the hook is about.
+KEPT_S: Final = 600.0
 #: Of the answers that are kept: how many, and the largest in bytes.
 KEPT_AT_MOST: Final = 100
 KEPT_BYTES: Final = 65_536
 ANSWER_BYTES: Final = 1_048_576
-#: Who would have to wait longer for the account's pace is told so at once.
+#: If the account's rate would make a request wait longer, it is given up at once.
 PATIENCE_S: Final = 3.0
 _AT_ONCE: Final = 4
 _TIMEOUT_S: Final = 10.0
@@ -50,27 +49,6 @@ class VendorAwayError(RuntimeError):
         self.after_s = after_s
 
 
-def authorization(account: Account) -> dict[str, str]:
-    """Write the header with the account's token, as its vendor wants it; nothing without a token."""
-    token = account.token.get_secret_value()
-    if not token:
-        return {}
-    if account.source == "chatwoot":
-        return {"api_access_token": token}
-    if account.source == "zendesk" and account.entry.user:
-        return {"Authorization": _basic(f"{account.entry.user}/token:{token}")}
-    if account.source == "freshdesk":
-        return {"Authorization": _basic(f"{token}:X")}
-    if account.source == "twilio" and ":" in token:
-        return {"Authorization": _basic(token)}
-    scheme = {"zammad": "Token token=", "giosg": "Token "}.get(account.source, "Bearer ")
-    return {"Authorization": f"{scheme}{token}"}
-
-
-def _basic(pair: str) -> str:
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
-
-
 class Fetcher:
     """The API of one account (a `VendorApi`)."""
 
@@ -78,10 +56,11 @@ class Fetcher:
         self, account: Account, session: aiohttp.ClientSession, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._base = account.entry.url
-        self._headers = {"Accept": "application/json", **authorization(account)}
+        access = access_of(account.source)
+        self._headers = {"Accept": "application/json", **access.headers(account.entry.user or "", account.token)}
         self._session = session
         self._clock = clock
-        per_minute = account.entry.requests_per_minute or REQUESTS_PER_MINUTE
+        per_minute = account.entry.requests_per_minute or access.requests_per_minute
         self._pace = RateLimit(per_minute / 60, max(1, per_minute // 6), clock=clock)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._kept: OrderedDict[Request, tuple[float, Any]] = OrderedDict()
@@ -94,7 +73,9 @@ class Fetcher:
         return {request: await self.get(request) for request in requests}
 
     async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON
-        """Return the answer's JSON, which may be some seconds old. Raises VendorRefusedError or VendorAwayError."""
+        """Return the answer's JSON. Raises VendorRefusedError or VendorAwayError."""
+        if not request.lasting:
+            return await self._ask("GET", request, None)
         good_until, answer = self._kept.get(request, (-math.inf, None))
         if good_until > self._clock():
             return answer
@@ -123,7 +104,7 @@ class Fetcher:
         url = self._url(request)
         while (wait_s := max(0.0, self._not_before - self._clock()) or self._pace.take("")) > 0:
             if wait_s > PATIENCE_S:
-                raise VendorAwayError("the vendor's API is asked no more often", wait_s)
+                raise VendorAwayError("the vendor's API may be asked no more often now", wait_s)
             await asyncio.sleep(wait_s)
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
@@ -159,7 +140,7 @@ class Fetcher:
         if status != HTTPStatus.OK:
             mend: dict[int, str] = {
                 HTTPStatus.UNAUTHORIZED: "is the token the right one?",
-                HTTPStatus.FORBIDDEN: "what may the token?",
+                HTTPStatus.FORBIDDEN: "may the token read this?",
             }
             raise VendorRefusedError(status, mend.get(status, "it does not give what the payload names"))
         read = bytearray()

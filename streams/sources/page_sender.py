@@ -1,7 +1,7 @@
-"""Sends what pages hold: each payload is mapped, its events go to their topics, what cannot be mapped is kept.
+"""Maps the payloads of pages, sends their events, and keeps those that cannot be mapped as dead letters.
 
-A page's position is written once all events and dead letters up to it are acknowledged, and never before: after a
-crash it is read again, which gives the same events. Imports and followers differ in nothing but their pages.
+A page's position is written when all events and dead letters up to it are acknowledged, and never before: after a
+crash the page is read again, which gives the same events. Imports and followers differ only in their pages.
 """
 
 import asyncio
@@ -13,15 +13,16 @@ from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
-from streams.sources.checked_events import OutgoingEvent, map_payload
+from streams.sources.checked_events import OutgoingEvent
 from streams.sources.event_producer import EventProducer
+from streams.sources.guarded import map_guarded
 from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePosition, SourcePositions
 from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
 from streams.times import now_ms
 
 #: Payloads after which the loop gets its turn, for the producer to work.
-_YIELD_EVERY: Final = 500
+_AT_ONCE: Final = 500
 #: How often an adapter may ask for more before it maps a payload.
 _ROUNDS: Final = 5
 #: Of so many first payloads more than half must be mappable: else it is the wrong file, or the wrong form.
@@ -42,7 +43,7 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account's stream. `producer` and the others are connected by whoever made them."""
+    """Sends the pages of one account. Whoever makes it connects `producer` and the other writers, and ends them."""
 
     def __init__(
         self,
@@ -57,9 +58,9 @@ class PageSender:
         gauges: SourceGauges | None = None,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the position's, None: none is kept; `gauges` takes the states of queues.
+        """`key` is the key of the position, None: no position is kept. `gauges` writes the states of queues.
 
-        `refuse_wrong_input`: stop where most of what comes first is bad.
+        `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
         self._adapter = adapter
         self._account = account
@@ -85,25 +86,14 @@ class PageSender:
         self.first_reason = self.last_reason = ""
 
     async def send(self, page: Page, *, settle_every_s: float = SETTLE_EVERY_S) -> None:
-        """Send a page; its position is written when the last one is so old. Raises BrokerUnreachableError and others.
+        """Send a page; write its position if the last one was written so many seconds ago, or earlier.
 
-        EndError with NO where most of what comes first cannot be mapped; VendorRefusedError where the vendor's API
-        says no to the account.
+        Raises BrokerUnreachableError and ProduceError; EndError with NO if most of the first payloads cannot be mapped;
+        VendorRefusedError if the vendor's API refuses the account.
         """
-        for count, payload in enumerate(page.payloads):
-            if count % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-            self.payloads += 1
-            try:
-                records = self._fast_records(payload)
-                if records is None:
-                    records = await self._records(payload)
-            except UnmappableError as error:
-                self._refuse(payload, error)
-                continue
-            for record in records:
-                await self._producer.send(*record)
-            self.events += len(records)
+        for begin in range(0, len(page.payloads), _AT_ONCE):
+            await asyncio.sleep(0)
+            await self._send_some(page.payloads[begin : begin + _AT_ONCE])
         self._stop_if_most_is_bad()
         if time.monotonic() - self._settled_at >= settle_every_s:
             await self.settle(page)
@@ -122,19 +112,34 @@ class PageSender:
             await self._positions.write(self._key, position)
         self._settled_at = time.monotonic()
 
-    def _fast_records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...] | None:
-        form = payload.form
+    async def _send_some(self, payloads: tuple[VendorPayload, ...]) -> None:
+        """Map payloads and have their events sent; the others become dead letters, or mean nothing."""
+        found: list[OutgoingEvent] = []
+        for payload in payloads:
+            fast = self._fast_way(payload.form)
+            records = None if fast is None else fast(payload.body, payload.line)
+            if records is None:
+                try:
+                    records = await self._records(payload)
+                except UnmappableError as error:
+                    self._refuse(payload, error)
+                    continue
+            found += records
+        self.payloads += len(payloads)
+        self.events += len(found)
+        await self._producer.send_all(found)
+
+    def _fast_way(self, form: str) -> MapRow | None:
         if form not in self._fast:
             make = self._adapter.fast_rows.get(form)
             self._fast[form] = None if make is None else make(self._account.rules)
-        fast = self._fast[form]
-        return None if fast is None else fast(payload.body, payload.line)
+        return self._fast[form]
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
         given = Payload(payload.body, received_at=now_ms(), line=payload.line)
         answers: dict[Request, Any] = {}
         for _ in range(_ROUNDS):
-            outcome = map_payload(self._adapter, payload.form, given, self._account.rules, answers)
+            outcome = map_guarded(self._adapter, payload.form, given, self._account.rules, answers)
             if not outcome.requests:
                 self.nothing += bool(outcome.nothing)
                 self._states += (self._gauge(state, given.received_at) for state in outcome.states)
@@ -156,7 +161,8 @@ class PageSender:
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         self.dead_letters += 1
-        self.last_reason = f"{payload.where}: {error}".removeprefix(": ")
+        where = f"{payload.where}:{payload.line}" if payload.line else payload.where
+        self.last_reason = f"{where}: {error}".removeprefix(": ")
         self.first_reason = self.first_reason or self.last_reason
         self._unmappable.append(
             vendor_letter(
@@ -165,7 +171,7 @@ class PageSender:
                 payload.form,
                 Payload(payload.body, line=payload.line),
                 error,
-                payload.where,
+                where,
             )
         )
 

@@ -1,4 +1,4 @@
-"""Writes what polled sources tell of their queues into the topic `source_gauges`."""
+"""Writes source gauges, the states of queues that polled sources give, into the topic `source_gauges`."""
 
 import asyncio
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""How far each source's past is read, and how far it is followed: the topic `source_positions`.
+"""How far each account is imported and followed: the topic `source_positions`.
 
-A position is written once all that was read up to it is acknowledged. Several processes may write: what was read twice
-is the same events, so an older position that comes last only costs time.
+A position is written when everything up to it is acknowledged. Several processes may write. If an older position is
+written last, some payloads are read twice, which gives the same events and only costs time.
 """
 
 from contextlib import suppress

@@ -1,7 +1,7 @@
-"""Dead letters of vendors' payloads: what came and could not be mapped, kept in the topic of dead letters.
+"""Dead letters of payloads that could not be mapped, written to the topic of dead letters.
 
-A payload was in no topic yet, so its letter names source, account and form where that of a record names topic,
-partition and offset. No token and no address of a person goes in: what an adapter calls secret is taken out before.
+A payload was in no topic before, so its letter names source, account and form; the letter of a record names topic,
+partition and offset. Secrets, and headers that name an address, are removed first; the body may still name people.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,7 +7,20 @@ from typing import Final
 import click
 from rich.console import Console
 
-from tests.bench import alerts, core, delay, gateway, hooks, pages, pixels, recovery, throughput, transport, workers
+from tests.bench import (
+    alerts,
+    core,
+    delay,
+    gateway,
+    hooks,
+    pages,
+    pixels,
+    queue_log,
+    recovery,
+    throughput,
+    transport,
+    workers,
+)
 from tests.bench.report import Part, measured, replaced, show
 
 #: Events a second of the parts that have no `--rate`.
@@ -27,13 +40,21 @@ PARTS: Final = (
     "alerts",
     "hooks",
     "gateway",
+    "queue_log",
 )
+#: Rows of a telephone exchange that are imported: a few weeks of a busy one.
+QUEUE_LOG_ROWS: Final = 300_000
 
 
 @click.command()
 @click.option("--only", type=click.Choice(PARTS), multiple=True, default=PARTS, help="One part, or several.")
 @click.option("--events", default=100_000, show_default=True, help="For throughput, transport and workers.")
-@click.option("--rounds", default=3, show_default=True, help="For throughput, transport, workers, recovery, gateway.")
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    help="For throughput, transport, workers, recovery, gateway, queue_log.",
+)
 @click.option("--journal", default=20_000, show_default=True, help="For recovery: contacts in the journal.")
 @click.option("--contacts", default=100_000, show_default=True, help="For memory.")
 @click.option("--seconds", default=60, show_default=True, help="For delay and pages: how long a rate is measured.")
@@ -77,6 +98,7 @@ def main(
         "alerts": lambda: alerts.run(policies, queues),
         "hooks": hooks.run,
         "gateway": lambda: gateway.run(GATEWAY_SECONDS, rounds),
+        "queue_log": lambda: queue_log.run(QUEUE_LOG_ROWS, rounds),
     }
     for name in only:
         with console.status(f"measuring: {name}"):

@@ -37,7 +37,7 @@ QUEUES: Final = (
     Queue("chat", "orders and deliveries", 1.8, 60, 0.88, 0, 0, ("delivery", "return", "address"), "sales"),
     Queue("chat", "technical support", 3.1, 60, 0.79, 5, 71, ("outage", "password", "wi-fi", "app"), "support"),
     Queue("chat", "unassigned", 1.4, 60, 1.0, 0, 0),
-    Queue("email", "billing", 0.9, 86_400, 0.93, 41, 36_000, ("refund", "invoice", "copy of a bill"), "billing"),
+    Queue("email", "billing", 0.9, 86_400, 0.93, 1_041, 36_000, ("refund", "invoice", "copy of a bill"), "billing"),
     Queue("email", "complaints", 0.3, 86_400, 0.86, 17, 79_000, ("escalation", "delivery", "refund"), "complaints"),
 )
 
@@ -46,6 +46,7 @@ TEAMS: Final = {
     "sales": ((0, 11, 2, 3, 5), {"call": 13, "chat": 6}),
     "support": ((4, 21, 6, 5, 12), {"call": 25, "chat": 50}),
     "complaints and escalations": ((1, 2, 0, 1, 1), {}),
+    "back-office": ((0, 214, 17, 23, 40), {"call": 3, "chat": 82, "email": 120}),
 }
 
 BOARDS: Final = (
@@ -247,7 +248,7 @@ def _agents(teams: Sequence[str]) -> list[Message]:
         "untold": sum(group["untold"] for group in groups),
         "slots": [],
     }
-    for channel in ("call", "chat"):
+    for channel in ("call", "chat", "email"):
         own = [slots for group in groups for slots in group["slots"] if slots["channel"] == channel]
         if own:
             names_of = ("capacity", "used", "free", "unknown")
@@ -272,12 +273,14 @@ def alert(at: int, number: int, **fields: Any) -> Message:  # noqa: ANN401 - any
         "queue": "sales",
         "group": None,
         "contact_id": None,
+        "tag": None,
         "since": at - 12 * MINUTE_MS,
         "held": False,
         "acknowledged": None,
         "value": 154_000,
         "limit": 120_000,
         "unit": "ms",
+        "window_ms": None,
         "title": "The longest wait of calls in sales is 2:34, above 2:00",
         **fields,
     }
@@ -318,6 +321,7 @@ def alerts_now(at: int) -> Message:
             value=0.79,
             limit=0.8,
             unit="share",
+            window_ms=60 * MINUTE_MS,
             since=at - 47 * MINUTE_MS,
             acknowledged={"by": "Aino Virtanen", "at": at - 31 * MINUTE_MS},
         ),

@@ -1,7 +1,7 @@
 """A wallboard's routes behind a door, on a real socket; and requests as they are, byte by byte."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
@@ -56,13 +56,21 @@ class Answer(NamedTuple):
     body: bytes
 
 
+#: Gives the figures of a board for a window.
+Live = Callable[[Board, str], bytes]
+
+
+def _figures(_: Board, __: str) -> bytes:
+    return FIGURES.encode()
+
+
 class DoorSite:
     """A running wallboard without Kafka."""
 
-    def __init__(self, door: Door, clock: Clock) -> None:
+    def __init__(self, door: Door, clock: Clock, figures: Live) -> None:
         self.door = door
         self.clock = clock
-        self.publisher = Publisher(lambda *_: FIGURES.encode(), FIGURES.encode)
+        self.publisher = Publisher(figures, FIGURES.encode)
         self.port = 0
         self.acknowledged: list[Acknowledge] = []
 
@@ -110,6 +118,7 @@ async def door_site(
     requests: RateLimit | None = None,
     streams: Places | None = None,
     allowed_hosts: str = "",
+    figures: Live = _figures,
 ) -> AsyncIterator[DoorSite]:
     """Run the wallboard's routes for the length of the block, behind a password and a token unless told otherwise."""
     ways = ways if ways is not None else sign_in()
@@ -120,7 +129,7 @@ async def door_site(
     hosts = AllowedHosts("127.0.0.1", allowed_hosts)
     requests = RateLimit(10_000, 10_000) if requests is None else requests
     door = Door(hosts, ways, requests, streams, Sessions(keys, now=clock))
-    site = DoorSite(door, clock)
+    site = DoorSite(door, clock, figures)
     app = application(site.publisher, lambda *_: FIGURES.encode(), hosts, lambda: BOARDS, door)
     add_routes(app, ready=lambda: None, progress=lambda: None, metrics=lambda: "x 1\n")
     _add_other_routes(app, site, hosts)

@@ -109,6 +109,19 @@ async def _tell_session(_: web.Request) -> web.Response:
 
 
 @asynccontextmanager
+async def on_a_free_port(app: web.Application) -> AsyncIterator[str]:
+    """Run an application for the length of the block; gives its address, without a slash at its end."""
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def serving(make: Make) -> AsyncIterator[Site]:
     """Serve the page on a free port for the length of the block."""
     site = Site(make)
@@ -119,12 +132,6 @@ async def serving(make: Make) -> AsyncIterator[Site]:
     app.router.add_get("/api/stream", site.stream)
     app.router.add_get("/api/session", _tell_session)
     app.router.add_post("/api/alerts/{id}/ack", site.acknowledge)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    site.url = f"http://{host}:{port}/"
-    try:
+    async with on_a_free_port(app) as address:
+        site.url = f"{address}/"
         yield site
-    finally:
-        await runner.cleanup()

@@ -70,6 +70,11 @@ def pictures() -> list[Picture]:
         for size in SIZES
         for scheme in ("dark", "light")
     ]
+    listed += [  # the ones that the documents show
+        Picture("wallboard", "board/default?lang=en#60m"),
+        Picture("wallboard-light", "board/default?lang=en#60m", scheme="light"),
+        Picture("wallboard-phone", "board/default?lang=en#60m", "phone"),
+    ]
     for size in SIZES:
         listed += [
             Picture(f"stale-{size}", "", size, "dark", _stale),

@@ -44,12 +44,14 @@ def test_what_is_said_of_an_alert() -> None:
             "queue": "billing",
             "group": None,
             "contact_id": None,
+            "tag": None,
             "since": FIRED,
             "held": False,
             "acknowledged": {"by": "Maija", "at": 5},
             "value": 3.4,
             "limit": 3.0,
             "unit": "factor",
+            "window_ms": 1_800_000,
             "title": "The service level slips too fast: call-20s (call, queue billing)",
         }
     ]

@@ -20,7 +20,7 @@ from tests.dashboards.door_site import (
     sign_in,
 )
 
-OPEN: Final = ("/healthz", "/readyz", "/login", "/login.css", "/favicon.svg", "/public/test.json")
+OPEN: Final = ("/healthz", "/readyz", "/login", "/login.css", "/colours.css", "/favicon.svg", "/public/test.json")
 CLOSED: Final = tuple(
     {*ASSETS, "/api/live", "/api/session", "/api/stream", "/metrics", "/board/sales", "/nothing"} - set(OPEN)
 )
@@ -37,7 +37,7 @@ async def test_what_is_open_and_what_is_not() -> None:
             assert FIGURES.encode() not in answer.body
             if path in {"/", "/board/sales"}:
                 assert answer.status == 303
-                assert answer.headers["location"].startswith("/login")
+                assert answer.headers["location"].removeprefix("." * path.count("/")).startswith("/login")
             else:
                 assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="pulssi"'), path
             assert answer.headers["cache-control"] == "no-store"
@@ -48,7 +48,7 @@ async def test_without_a_sign_in_everything_is_open() -> None:
     async with door_site(SignIn()) as site:
         for path in ("/", "/api/live", "/metrics", "/board/sales"):
             assert (await site.get(path)).status == 200
-        assert (await site.get("/login")).headers["location"] == "/"
+        assert (await site.get("/login")).headers["location"] == "./"
         assert (await site.get(f"/?token={TOKEN}")).status == 200
 
 
@@ -129,7 +129,7 @@ async def test_a_tv_signs_in_by_its_address() -> None:
     """Once: the token is exchanged for a cookie and gone from the address, which leads nowhere else."""
     async with door_site() as site, site.client() as http:
         async with http.get(f"/board/sales?token={TOKEN}&window=5m", allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, "/board/sales?window=5m")
+            assert (answer.status, answer.headers["Location"]) == (303, "../board/sales?window=5m")
             cookie = answer.headers["Set-Cookie"]
             assert (answer.headers["Referrer-Policy"], answer.headers["Cache-Control"]) == ("no-referrer", "no-store")
         for rule in ("HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={LONG_LIFE_S}"):
@@ -140,7 +140,7 @@ async def test_a_tv_signs_in_by_its_address() -> None:
         async with http.get("/api/live") as answer:
             assert answer.status == 200
         async with http.get(f"/?token={TOKEN}", allow_redirects=False) as answer:  # a bookmark, opened again
-            assert (answer.status, answer.headers["Location"], "Set-Cookie" in answer.headers) == (303, "/", False)
+            assert (answer.status, answer.headers["Location"], "Set-Cookie" in answer.headers) == (303, "./", False)
         site.clock.now += LONG_LIFE_S
         async with http.get("/api/live") as answer:
             assert answer.status == 401
@@ -167,9 +167,9 @@ async def test_what_stands_beside_a_token_leads_nowhere_else() -> None:
             f"token={TOKEN}&token={TOKEN}",
         ):
             answer = await site.get(f"/?{query}".replace(" ", "%20"))
-            assert (answer.status, answer.headers["location"]) == (303, "/")
+            assert (answer.status, answer.headers["location"]) == (303, "./")
         answer = await site.get("/board/sales?token=wrong")
-        assert (answer.status, answer.headers["location"]) == (303, "/login?next=/board/sales")
+        assert (answer.status, answer.headers["location"]) == (303, "../login?next=/board/sales")
         assert (await site.get(f"/?token={TOKEN}", method="HEAD")).headers.get("set-cookie") is None
 
 

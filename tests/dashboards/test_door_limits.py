@@ -40,7 +40,7 @@ async def test_a_stream_ends_with_its_session() -> None:
         _, writer_of_program = await _stream(site, f"Authorization: Bearer {TOKEN}")
         assert site.publisher.watchers == 3
         answer = await site.get("/logout", f"Cookie: pulssi_session={one}", "Content-Length: 0", method="POST")
-        assert (answer.status, answer.headers["location"]) == (303, "/login")
+        assert (answer.status, answer.headers["location"]) == (303, "./login")
         assert "Max-Age=0" in answer.headers["set-cookie"]
         async with asyncio.timeout(20):
             assert (await ending.readuntil(b"0\r\n\r\n")).endswith(b"0\r\n\r\n")

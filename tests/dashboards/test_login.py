@@ -11,17 +11,21 @@ import argon2
 import pytest
 from pydantic import SecretStr
 
-from dashboards.wallboard.login_page import FAILURES, FAILURES_IN_ALL, page_or_root
+from dashboards.wallboard.addresses import page_or_root
+from dashboards.wallboard.login_page import FAILURES, FAILURES_IN_ALL
 from dashboards.wallboard.passwords import CHECKS_AT_ONCE, PASSWORD_AT_MOST, PasswordCheck, hash_password
 from dashboards.wallboard.sessions import LONG_LIFE_S, SHORT_LIFE_S
 from dashboards.wallboard.sign_in import NONE
+from dashboards.wallboard.words import LANGUAGES
 from streams.monitoring.peers import TrustedProxies
+from streams.monitoring.rate_limits import RateLimit
 from tests.dashboards.door_site import (
     PASSWORD,
     PASSWORD_HASH,
     TOKEN,
     Answer,
     DoorSite,
+    by_proxy,
     door_site,
     sign_in,
 )
@@ -45,7 +49,7 @@ async def test_the_page_is_a_form_that_needs_no_script() -> None:
         answer = await site.get("/login?next=/board/sales")
         page = answer.body.decode()
         assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert re.search(r'<form method="post" action="/login">', page)
+        assert re.search(r'<form method="post" action="login">', page)
         assert '<label for="password">Password</label>' in page
         assert '<input type="hidden" name="next" value="/board/sales">' in page
         assert "<script" not in page
@@ -65,13 +69,13 @@ async def test_the_right_password_leads_to_the_page_that_was_asked_for() -> None
         assert asked is not None
         fields = {"password": PASSWORD, "next": asked[1]}
         async with http.post("/login", data=fields, allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, "/board/sales?window=5m")
+            assert (answer.status, answer.headers["Location"]) == (303, "./board/sales?window=5m")
             for rule in ("HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={SHORT_LIFE_S}"):
                 assert rule in answer.headers["Set-Cookie"]
         async with http.get("/board/sales") as answer:
             assert (answer.status, str(answer.url.relative())) == (200, "/board/sales")
         async with http.get("/login?next=/board/sales", allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, "/board/sales")
+            assert (answer.status, answer.headers["Location"]) == (303, "./board/sales")
         async with http.post("/login", data={**fields, "tv": "1"}, allow_redirects=False) as answer:
             assert f"Max-Age={LONG_LIFE_S}" in answer.headers["Set-Cookie"]
         site.clock.now += LONG_LIFE_S
@@ -108,7 +112,7 @@ async def test_it_leads_to_no_other_place(address: str) -> None:
             assert f'name="next" value="{led}"' in page
             assert "<script" not in page
         async with http.post("/login", data={"password": PASSWORD, "next": address}, allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, led)
+            assert (answer.status, answer.headers["Location"]) == (303, f".{led}")
             assert answer.headers.getall("Set-Cookie")[0].startswith("pulssi_session=1.password.")
             assert len(answer.headers.getall("Set-Cookie")) == 1
 
@@ -242,3 +246,112 @@ async def test_a_password_is_the_same_however_it_is_typed() -> None:
     assert not await check.matches("hyvaa paivaa")
     assert not await check.matches("\ud800")
     assert not await PasswordCheck(SecretStr(PASSWORD_HASH[:-4])).matches(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("path", "accepts", "language", "title"),
+    [
+        ("/login", "", "en", "Sign in"),
+        ("/login", "de, fr;q=0.9", "en", "Sign in"),
+        ("/login", "fi", "fi", "Kirjaudu sisään"),
+        ("/login", "de, sv-FI;q=0.8, fi;q=0.7", "sv", "Logga in"),
+        ("/login", "sv;q=0.2, no", "nb", "Logg inn"),
+        ("/login", "sv;q=0, fi;q=x, en;q=0.1", "en", "Sign in"),
+        ("/login?lang=sv", "fi", "sv", "Logga in"),
+        ("/login?lang=xx", "fi", "fi", "Kirjaudu sisään"),
+        ("/login?next=/board/sales%3Flang%3Dnn", "fi", "nb", "Logg inn"),
+    ],
+)
+async def test_it_speaks_the_readers_language(path: str, accepts: str, language: str, title: str) -> None:
+    """The address's, else the one that the browser likes best, else English; and it leads to the page in that one."""
+    async with door_site() as site:
+        answer = await site.get(path, f"Accept-Language: {accepts}")
+        page = answer.body.decode()
+        assert f'<html lang="{language}">' in page
+        assert f"<title>{title} · Pulssi</title>" in page
+        assert f'<button type="submit">{title}</button>' in page
+        assert answer.headers["content-language"] == language
+        for other, name in LANGUAGES.items():
+            here = ' aria-current="true"' if other == language else ""
+            assert f' lang="{other}" hreflang="{other}"{here}>{name}</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "status", "said"),
+    [
+        (f"password={WRONG}", "application/x-www-form-urlencoded", 401, "Se ei täsmännyt. Yritä uudelleen."),
+        ("password=%ff", "application/x-www-form-urlencoded", 400, "Lomaketta ei voitu lukea. Lähetä se uudelleen."),
+        ("{}", "application/json", 415, "Lomaketta ei voitu lukea. Lähetä se uudelleen."),
+    ],
+)
+async def test_what_is_wrong_is_said_in_that_language(fields: str, kind: str, status: int, said: str) -> None:
+    """With the form below it, to try again."""
+    async with door_site() as site:
+        body = fields.encode()
+        lines = (
+            *("POST /login HTTP/1.1", "Host: localhost", "Connection: close", f"Content-Length: {len(body)}"),
+            *(f"Content-Type: {kind}", "Accept-Language: fi", "", ""),
+        )
+        answer = await site.raw("\r\n".join(lines).encode() + body)
+        page = answer.body.decode()
+        assert (answer.status, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert f'role="alert">{said}</p>' in page
+        assert ("aria-invalid" in page) is (status == 401)
+        assert '<label for="password">Salasana</label>' in page
+
+
+async def test_who_is_slowed_down_is_told_in_that_language() -> None:
+    """How long to wait, by passwords tried and by requests; the page that was asked for is kept."""
+    async with door_site() as site:
+        for _ in range(FAILURES[1]):
+            assert (await _sign_in(site, f"password={WRONG}")).status == 401
+        answer = await _sign_in(site, f"password={WRONG}&next=/board/sales%3Flang%3Dnb")
+        wait_s = answer.headers["retry-after"]
+        assert (answer.status, f"For mange forsøk. Prøv igjen om {wait_s} sekunder." in answer.body.decode()) == (
+            429,
+            True,
+        )
+        assert b'name="next" value="/board/sales?lang=nb"' in answer.body
+    async with door_site(requests=RateLimit(1, 1)) as site:
+        assert (await site.get("/login")).status == 200
+        answer = await site.get("/login", "Accept-Language: sv")
+        assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+        assert "För många försök. Försök igen om 1 sekund." in answer.body.decode()
+
+
+async def test_a_proxy_that_signs_in_is_named_in_that_language() -> None:
+    """There is no form then, but the page all the same."""
+    async with door_site(by_proxy("203.0.113.1/32")) as site:
+        answer = await site.get("/login", "Accept-Language: sv")
+        assert (answer.status, b"<form" in answer.body) == (403, False)
+        assert "Logga in hos proxyn" in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("told", "https", "name", "path"),
+    [
+        ("/pulssi", False, "pulssi_session", "/pulssi/"),
+        ("/a/pulssi/", True, "__Secure-pulssi_session", "/a/pulssi/"),
+        ("/", True, "__Host-pulssi_session", "/"),
+        ("/pulssi; Domain=example.com", False, "pulssi_session", "/"),
+        ("//evil.example", False, "pulssi_session", "/"),
+        ("/../x", False, "pulssi_session", "/"),
+        ("/pulssi%0d", False, "pulssi_session", "/"),
+    ],
+)
+async def test_the_cookie_is_for_the_path_of_the_wallboard(told: str, https: bool, name: str, path: str) -> None:  # noqa: FBT001 - a case
+    """As a trusted proxy tells it: no other program of the same host is sent it. It holds, and is taken away again."""
+    ways = sign_in(proxies=TrustedProxies("127.0.0.1/32"))
+    headers = (f"X-Forwarded-Prefix: {told}", f"X-Forwarded-Proto: {'https' if https else 'http'}")
+    async with door_site(ways) as site:
+        given = (await _sign_in(site, f"password={PASSWORD}", *headers)).headers["set-cookie"]
+        assert given.startswith(f"{name}=1.password.")
+        assert f"; Path={path};" in f"{given};"
+        cookie = f"Cookie: {given.partition(';')[0]}"
+        assert (await site.get("/api/live", cookie, *headers)).status == 200
+        left = await site.get("/logout", cookie, "Content-Length: 0", *headers, method="POST")
+        assert left.headers["set-cookie"].startswith(f"{name}=")
+        assert f"; Path={path};" in f"{left.headers['set-cookie']};"
+        assert (await site.get("/api/live", cookie, *headers)).status == 401
+    async with door_site() as site:  # from anybody else it is the word of a stranger
+        assert "; Path=/;" in f"{(await _sign_in(site, f'password={PASSWORD}', *headers)).headers['set-cookie']};"

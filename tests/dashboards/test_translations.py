@@ -1,11 +1,13 @@
 """The words of the wallboard's page: every language has all of them, and what is compiled is what the files say."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from dashboards.wallboard.words import LANGUAGES as NAMES
 from deploy.translations import LANGUAGES, WALLBOARD, faults, main, outdated, said
 
 
@@ -41,9 +43,17 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_the_compiled_form() -> None:
     """By the English text; with its context, and by plural forms, where it has them."""
-    assert len([message for message in said(WALLBOARD / "page") if message.id]) > 150
+    assert len([message for message in said(WALLBOARD) if message.id]) > 150
     for language in (*LANGUAGES, "en"):
         read = json.loads((WALLBOARD / f"page/messages/{language}.json").read_text())
         assert read["language"] == language
         assert set(read["messages"]["and {n} more"]) == {"one", "other"}
         assert read["messages"]["agents\x04free"]
+
+
+def test_page_and_server_have_the_same_languages() -> None:
+    """By the same names: `words.js` and `words.py`."""
+    page = (WALLBOARD / "page/words.js").read_text()
+    written = re.search(r"LANGUAGES = \{(.*)\};", page)
+    assert written is not None
+    assert dict(re.findall(r'(\w+): "([^"]+)"', written[1])) == NAMES

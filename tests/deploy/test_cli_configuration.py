@@ -39,6 +39,7 @@ def test_what_init_shows_is_right(tmp_path: Path) -> None:
     _run("init", str(tmp_path))
     for path in tmp_path.iterdir():
         path.write_text(re.sub(r"^#(?=[\[a-z0-9\"])", "", path.read_text(), flags=re.MULTILINE))
+    (tmp_path / "oldpbx.toml").write_text(_MAPPING)  # sources.toml names it
     assert _run("check-config", str(tmp_path))[0] == 0
     rules = load_rules(tmp_path)
     for default in DEFAULT_POLICIES:
@@ -61,6 +62,68 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert (code, said.count("\n")) == (2, 1)
     assert "has queues.toml already" in said
     assert [path.name for path in tmp_path.iterdir()] == ["queues.toml"]
+
+
+_MAPPING = """\
+channel = { value = "call" }
+contact = "id"
+at = "at"
+
+[[event]]
+type = "contact.started"
+"""
+_SOURCES = """\
+[[source]]
+source = "zendesk"
+account = "acme"
+secret_env = ["NOT_SET_HERE"]
+
+[[source]]
+source = "asterisk"
+account = "main"
+time_zone = "Europe/Helsinki"
+path = "queue_log"
+
+[[source]]
+source = "mapping"
+account = "pbx"
+mapping = "pbx.toml"
+"""
+
+
+def test_check_config_reads_mapping_files(tmp_path: Path) -> None:
+    """One that is not there, or is faulty, would end the gateway and the follower: it is a fault, with its line."""
+    (tmp_path / "sources.toml").write_text(_SOURCES)
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{tmp_path}/sources.toml:15: source 3.mapping: {tmp_path}/pbx.toml: No such file" in said
+    (tmp_path / "pbx.toml").write_text('contact = "id"\ntyp = "x"\n')
+    code, said = _run("check-config", str(tmp_path))
+    assert code == 2
+    assert f"{tmp_path}/pbx.toml:2: typ: there is no such key" in said
+
+
+def test_check_config_names_an_account_that_the_gateway_refuses(tmp_path: Path) -> None:
+    """One of a vendor that signs, without a secret and without another way to be read."""
+    (tmp_path / "sources.toml").write_text('[[source]]\nsource = "zendesk"\naccount = "acme"\n')
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{tmp_path}/sources.toml:1: source 1: Zendesk shows by a secret" in said
+
+
+def test_check_config_notes_what_is_missing_here(tmp_path: Path) -> None:
+    """A secret or a followed file may be there where the parts run: it is named, and no fault."""
+    (tmp_path / "sources.toml").write_text(_SOURCES.partition('[[source]]\nsource = "mapping"')[0])
+    code, said = _run("check-config", str(tmp_path))
+    assert code == 0
+    assert said.splitlines()[1:] == [
+        f"note: {tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable NOT_SET_HERE is not set",
+        f"note: asterisk/main: there is no {tmp_path}/queue_log",
+        "Notes are about this machine: the parts end, or wait, where they find the same.",
+    ]
+    assert "sources zendesk/acme, asterisk/main" in said
+    code, said = _run("check-config", str(tmp_path), "--json")
+    assert (code, len(json.loads(said)["notes"])) == (0, 2)
 
 
 def test_check_config_names_every_fault(tmp_path: Path) -> None:

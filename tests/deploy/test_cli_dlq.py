@@ -1,6 +1,7 @@
 """`pulssi dlq` against a real broker: bad records are listed, shown, corrected, sent again and discarded."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -87,6 +88,27 @@ def test_a_letter_is_listed_shown_corrected_and_sent_again(settings: Settings) -
     assert (record.key(), record.value()) == (b"desk:acme:1", corrected)
     assert listed() == []
     assert listed("--all")[0]["handled"]["what"] == "replayed"
+
+
+def test_a_terminal_obeys_nothing_of_a_letter(settings: Settings) -> None:
+    """Reason, headers and bytes are shown with what they hold spelled out; the bytes alone are as they came."""
+    sent = b"From: a\n\x1b[2J\x07"
+    write(settings, letter(sent, "not_json", "is \x1b[31mred", key="k\x1b[1m", source="email", account="a\x1b[2m"))
+    (found,) = listed()
+    shown = [pulssi("list").output, pulssi("show", found["id"]).output, pulssi("replay", found["id"]).output]
+    assert not any("\x1b" in each or "\x07" in each for each in shown)
+    assert "is \\x1b[31mred" in shown[0]
+    assert "From: a\n\\x1b[2J\\x07" in shown[1]
+    assert pulssi("show", found["id"], "--body").stdout_bytes == sent
+
+
+def test_a_letter_of_a_file_names_its_line(settings: Settings) -> None:
+    """Who corrects the file needs it: in the list, in the letter and as JSON."""
+    write(settings, letter(b"{}", "unmappable", "id: is missing", source="mapping", account="pbx", where="calls.csv:5"))
+    (found,) = listed()
+    assert found["place"] == "calls.csv:5"
+    assert "unmappable  mapping/pbx calls.csv:5\n" in pulssi("list").output
+    assert re.search(r"place: +calls.csv:5\n", pulssi("show", found["id"]).output)
 
 
 def test_a_wrong_key_is_mended_by_sending_again(settings: Settings) -> None:

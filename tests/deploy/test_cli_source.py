@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,11 @@ from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from deploy.embedded.ports import any_free
+from schemas import metric_definitions as declared
+from schemas.settings import Settings
 from streams.configuration.environment import load_settings
+from streams.monitoring.health import Health
+from streams.monitoring.prometheus import MetricValue, render
 from tests.dashboards.face_under_fire import in_a_thread
 from tests.streams.gateway import made
 from tests.streams.gateway.made import SECRET, body, zendesk
@@ -68,6 +73,13 @@ def test_check_shows_the_events(tmp_path: Path) -> None:
     report = json.loads(pulssi("source", "check", "zendesk", file, "--json").output)
     assert [event["contact_id"] for event in report["events"]] == ["zendesk:trial:7"] * 2
     assert (report["nothing"], report["requests"]) == (None, [])
+
+
+def test_a_terminal_obeys_nothing_of_a_payload(tmp_path: Path) -> None:
+    """What would move its cursor is spelled out."""
+    file = tmp_path / "payload.json"
+    file.write_bytes(body(native="7\x1b[2J"))
+    assert "zendesk:acme:7\\x1b[2J  " in pulssi("source", "check", "zendesk", file, "--account", "acme").output
 
 
 def test_check_needs_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +171,56 @@ def test_list_shows_accounts_addresses_and_counts(site: Site) -> None:
     shown = pulssi("source", "list")
     assert "1 stored, 1 nothing" in shown.output
     assert "takes no hooks" in shown.output
+
+
+@asynccontextmanager
+async def follower(port: int) -> AsyncIterator[int]:
+    """Answer as a follower that has read an exchange's log."""
+    of = "asterisk", "main"
+    told = [
+        *(MetricValue(declared.FOLLOW_PAYLOADS, 132, of), MetricValue(declared.FOLLOW_EVENTS, 174, of)),
+        *(
+            MetricValue(declared.FOLLOW_DEAD_LETTERS, 1, of),
+            MetricValue(declared.FOLLOW_LAST_PAYLOAD, 1_772_352_000, of),
+        ),
+        MetricValue(declared.FOLLOW_FAULT, 0, of),
+    ]
+    health = Health(ready=lambda: None, progress=lambda: None, metrics=lambda: render(told))
+    await health.start(Settings(follow_port=port), "follow")
+    try:
+        yield port
+    finally:
+        await health.stop()
+
+
+def test_list_shows_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an account that is followed; and it says where the follower is away."""
+    made.write_sources(tmp_path, f'{made.SOURCES}path = "queue_log"\n')
+    port = any_free("127.0.0.1")
+    monkeypatch.setenv("PULSSI_FOLLOW_PORT", str(port))
+    assert "the follower does not answer" in pulssi("source", "list").output
+    with in_a_thread(follower(port)):
+        shown = pulssi("source", "list").output
+        (account,) = [
+            each for each in json.loads(pulssi("source", "list", "--json").output)["accounts"] if each["read"]
+        ]
+    assert "asterisk/main\n    is followed\n    last payload 2026-03-01 08:00:00" in shown
+    assert "read: 132 payloads, 174 events, 1 dead letters" in shown
+    assert "follower does not" not in shown
+    assert (account["last_payload"], account["read"]["events"]) == (1_772_352_000_000, 174)
+
+
+def test_list_names_who_takes_no_hooks(tmp_path: Path) -> None:
+    """An address that would answer 404 is not shown; without a folder that is said."""
+    made.write_sources(tmp_path, '[[source]]\nsource = "zendesk"\naccount = "a"\nurl = "https://desk.example.com"\n')
+    shown = pulssi("source", "list").output
+    assert ("/hooks/zendesk" in shown, "takes no hooks and is not followed" in shown) == (False, True)
+
+
+def test_list_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that none is named, rather than that the file has no account."""
+    monkeypatch.delenv("PULSSI_CONFIG")
+    assert "no configuration folder is named" in pulssi("source", "list").output
 
 
 def test_list_without_a_gateway() -> None:

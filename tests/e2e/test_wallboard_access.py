@@ -98,6 +98,33 @@ async def test_it_speaks_the_readers_language(opened: Open) -> None:
         assert watched.complaints == []
 
 
+async def test_every_figure_says_what_it_means(opened: Open) -> None:
+    """Where the pointer rests on it, and in a list for screens without one; a service level names its formula."""
+    async with serving(at_now()) as site:
+        watched = await opened(site.url, "?lang=fi#60m")
+        page = watched.page
+        await _ready(watched)
+        unexplained = """() => [...document.querySelectorAll(
+            `.head > :not(.name), .row .cell, .channel-card dt, .channel-card dd b, .hour-trend,
+            .mark:not(.alert .mark, .goal .mark),
+            .forecast th[scope=col], .compared, .live-level, #tags-title, #agents-rows .slot, .due-entry`)]
+            .filter((node) => node.checkVisibility() && !node.closest('[title]:not([title=""])'))
+            .map((node) => node.outerHTML)"""
+        assert await page.evaluate(unexplained) == []
+        level = watched.row("call", "sales").locator(".level > b")
+        await expect(level).to_have_attribute(
+            "title", re.compile(r"^Tavoiteajassa vastattujen osuus .*: ajoissa ÷ .*\(short_excluded\)$")
+        )
+        waiting = await watched.card("call").locator(".waiting dt").get_attribute("title")
+        await page.keyboard.press("?")
+        listed = page.locator("#meanings-list dd")
+        await expect(listed.first).to_have_text(waiting or "")
+        assert await listed.count() == await page.locator("#meanings-list dt").count() == 20
+        assert "" not in await listed.all_text_contents()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#settings")).to_be_hidden()
+
+
 async def test_the_keyboard_reaches_everything(opened: Open) -> None:
     """Tab goes from the skip link over board, pause, window and settings to the alerts; keys do what clicks do."""
     async with serving(at_now()) as site:

@@ -1,13 +1,14 @@
 """The wallboard's page on any screen and for any time: nothing clipped or moved, many queues bearable, no growth."""
 
 import gc
+import re
 from typing import Final
 
 import pytest
 from playwright.async_api import Page, expect
 
 from streams.times import now_ms
-from tests.dashboards.board_message import BOARDS, QUEUES, Message, many_queues, message
+from tests.dashboards.board_message import BOARDS, QUEUES, TEAMS, Message, many_queues, message
 from tests.dashboards.page_site import at_now, serving
 from tests.e2e.page_weight import weight
 from tests.fixtures.browser import MARKS, Open
@@ -17,7 +18,7 @@ pytestmark = list(MARKS)
 #: Cells whose content runs out of them. Names and tags that are cut end in an ellipsis, and have a hint.
 SPILLED: Final = """() => [...document.querySelectorAll(
     `.row > *, .channel-card, .figures-row > *, .figure > *, .forecast, .panel, .alert, .alert > *, .due-entry,
-    .agents table, header.top > *`)]
+    .agents table, .cell .number, .stack, .marks, .head small, header.top > *`)]
     .filter((cell) => cell.offsetParent !== null && cell.scrollWidth > cell.clientWidth + 1)
     .filter((cell) => getComputedStyle(cell).textOverflow !== 'ellipsis' && getComputedStyle(cell).display !== 'inline')
     .map((cell) => `${cell.className}: ${cell.textContent} ${cell.scrollWidth} > ${cell.clientWidth}`)"""
@@ -25,7 +26,26 @@ SPILLED: Final = """() => [...document.querySelectorAll(
 CUT: Final = """() => [document.documentElement, document.getElementById('figures'), document.getElementById('rail')]
     .filter((part) => part.scrollHeight > part.clientHeight + 1).map((part) => part.id || 'page')"""
 
+#: Text that people are to see, in letters of fewer pixels than they can read.
+TOO_SMALL: Final = """() => {
+    const found = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const { parentElement: of, textContent: text } = texts.currentNode;
+        if (!text.trim() || !of.checkVisibility() || getComputedStyle(of).clipPath !== 'none') continue;
+        const pixels = parseFloat(getComputedStyle(of).fontSize);
+        if (pixels < 11) found.add(`${of.className} in ${of.parentElement.className}: ${pixels} ${text}`);
+    }
+    return [...found]; }"""
+
 SIZES: Final = ((1920, 1080), (1280, 720), (390, 844))
+
+
+async def _all_queues(page: Page) -> None:
+    """Wait until each queue is there, or is counted among those that are left out."""
+    await expect(page.locator(".row.queue").nth(6)).to_be_visible()
+    shown = await page.locator(".row.queue").count()
+    if shown < len(QUEUES):
+        await expect(page.locator("#more")).to_have_text(re.compile(rf"\b{len(QUEUES) - shown}\b"))
 
 
 async def _check(page: Page, width: int) -> None:
@@ -40,7 +60,7 @@ async def test_a_whole_centre_fits(opened: Open) -> None:
     async with serving(at_now()) as site:
         for width, height in SIZES:
             watched = await opened(site.url, "#60m", size=(width, height))
-            await expect(watched.page.locator(".row.queue")).to_have_count(len(QUEUES))
+            await _all_queues(watched.page)
             await expect(watched.page.locator(".alert")).to_have_count(4)
             await _check(watched.page, width)
             assert watched.complaints == []
@@ -53,7 +73,7 @@ async def test_it_fits_in_each_language(opened: Open, language: str) -> None:
     async with serving(at_now()) as site:
         for width, height in SIZES:
             watched = await opened(site.url, f"?lang={language}#60m", size=(width, height))
-            await expect(watched.page.locator(".row.queue")).to_have_count(len(QUEUES))
+            await _all_queues(watched.page)
             await _check(watched.page, width)
 
 
@@ -73,6 +93,43 @@ async def test_of_many_queues_the_worst_are_shown(opened: Open) -> None:
         assert below >= seen - 2, "every seventh queue is in trouble: those are the ones to see"
         await _check(page, 1920)
         assert await page.locator("html").evaluate("root => parseFloat(getComputedStyle(root).fontSize)") > 11.5
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844), (1101, 600)])
+async def test_no_letters_are_too_small_to_read(opened: Open, size: tuple[int, int]) -> None:
+    """11 pixels at least, also of 200 queues, in a dialog, and while the figures are old: fewer rows, then."""
+    now = now_ms()
+
+    def old(window: str, board: str) -> Message:
+        made = message(now - 47_000, window, board)
+        return {**made, "at": now_ms(), "state": "stale", "reason": "the Kafka broker does not answer"}
+
+    for make in (at_now(), at_now(queues=many_queues(201)), old):
+        async with serving(make) as site:
+            page = (await opened(site.url, "?lang=fi#60m", size=size)).page
+            await expect(page.locator(".row.queue").first).to_be_visible()
+            assert await page.evaluate(TOO_SMALL) == []
+            await _check(page, size[0])
+            await page.keyboard.press("?")
+            await expect(page.locator("#meanings-list dd").first).to_be_visible()
+            assert await page.evaluate(TOO_SMALL) == []
+
+
+async def test_what_does_not_fit_is_counted(opened: Open) -> None:
+    """Queues and groups of agents that there is no room for: none goes without a word."""
+    async with serving(at_now()) as site:
+        page = (await opened(site.url, "#60m", size=(1280, 720))).page
+        await expect(page.locator(".row.queue").first).to_be_visible()
+        left = len(QUEUES) - await page.locator(".row.queue").count()
+        assert 0 < left < 4
+        await expect(page.locator("#more")).to_have_text(re.compile(rf"^Only the worst queues are shown; {left} more "))
+        named = await page.locator(".row.channel .name small").all_text_contents()
+        assert sum(int(each) for each in named if each) == left
+        await expect(page.locator(".row.queue.below-goal")).to_have_count(3)
+        groups = await page.locator("#agents-rows tr").count() - 1  # the first is all of them
+        await expect(page.locator(".more-groups")).to_have_text(
+            f"+{len(TEAMS) - groups}" if groups < len(TEAMS) else ""
+        )
 
 
 @pytest.mark.long

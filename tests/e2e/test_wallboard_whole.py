@@ -51,7 +51,7 @@ _ON_THE_PAGE: Final = """() => {
         [row.dataset.channel, row.dataset.queue],
         text(row.querySelector(".cell.waiting b")),
         text(row.querySelector(".cell.offered b")),
-        row.querySelector(".cell.offered").title.split(" ")[0],
+        row.querySelector(".cell.offered small").title.split(" ")[0],
         text(row.querySelector(".cell.abandoned b")),
         text(row.querySelector(".level > b")),
     ]);

@@ -48,6 +48,7 @@ def test_a_stranger_is_not_believed() -> None:
         ("X-Forwarded-For", "1.2.3.4"),
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-User", "chief"),
+        ("X-Forwarded-Prefix", "/pulssi"),
     )
     assert _caller("203.0.113.9", *said) == Caller("203.0.113.9")
     assert _caller("127.0.0.1", *said, networks="") == Caller("127.0.0.1")
@@ -69,6 +70,21 @@ def test_what_the_client_wrote_itself_does_not_count() -> None:
     assert _caller("127.0.0.1", ("X-Forwarded-For", "1.2.3.4, nonsense")).address == "127.0.0.1"
     twice = (("X-Forwarded-User", "chief"), ("X-Forwarded-User", "ann"))
     assert _caller("127.0.0.1", *twice).user is None
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        *(("/pulssi", "/pulssi"), ("/pulssi/", "/pulssi"), (" /a/b-c/v1.2/~x ", "/a/b-c/v1.2/~x")),
+        *(("", ""), ("/", ""), ("//", ""), ("pulssi", ""), ("//example.com", ""), ("/a//b", ""), ("/a/../b", "")),
+        *(("/a;Path=/", ""), ("/a b", ""), ("/a%2f", ""), ("/\u00e4", ""), ("/" + "a" * 200, ""), ("/a,/b", "")),
+    ],
+)
+def test_a_proxy_tells_its_path(told: str, path: str) -> None:
+    """As a cookie can have it; what is none counts as all of the host, and one that stands twice too."""
+    header = ("X-Forwarded-Prefix", told)
+    assert _caller("127.0.0.1", header).path == path
+    assert _caller("127.0.0.1", header, header).path == ""
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a" * 257, "a\tb", "a\u202eb"])

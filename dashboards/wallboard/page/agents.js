@@ -8,6 +8,7 @@ import { t, tc } from "./words.js";
 
 const AT_WORK = { available: tc("agents", "free"), busy: tc("agents", "busy"), wrap_up: tc("agents", "wrap-up"), away: tc("agents", "away") };
 const rows = new Map();
+let more = null; // says how many groups there is no room for
 
 export function makeAgentsHead() {
   const head = at("agents-head");
@@ -16,7 +17,10 @@ export function makeAgentsHead() {
     node.scope = "col";
     return node;
   };
-  head.append(make("tr", "", heading(t("Group")), ...Object.entries(AT_WORK).map(([status, word]) => heading(word, `status ${status}`)), heading(t("free slots"))));
+  more = make("small", "more-groups");
+  const group = heading(t("Group"));
+  group.append(" ", more);
+  head.append(make("tr", "", group, ...Object.entries(AT_WORK).map(([status, word]) => heading(word, `status ${status}`)), heading(t("free slots"))));
 }
 
 function makeRow() {
@@ -68,7 +72,7 @@ export function drawAgents(agents, atMost) {
   const [all, ...groups] = agents;
   const largest = new Set([...groups].sort((one, other) => present(other) - present(one)).slice(0, atMost));
   const seen = groups.filter((group) => largest.has(group));
-  const listed = groups.length === 1 ? seen : agents.length ? [all, ...seen] : [];
+  const listed = groups.length === 1 ? groups : agents.length ? [all, ...seen] : [];
   arrange(at("agents-rows"), listed.map((group) => String(group.group)), rows, makeRow);
   for (const group of listed) {
     const parts = rows.get(String(group.group));
@@ -82,5 +86,8 @@ export function drawAgents(agents, atMost) {
     }
     drawSlots(parts, group);
   }
-  return groups.length - seen.length;
+  const left = groups.filter((group) => !largest.has(group));
+  say(more, left.length ? `+${count(left.length)}` : "");
+  hint(more, left.map((group) => group.group || t("no group")).join(", "));
+  return left.length;
 }

@@ -2,7 +2,7 @@
 // page does not know, it shows the server's sentence.
 
 import { channelName, queueName } from "./names.js";
-import { count, duration, factor, share } from "./numbers.js";
+import { count, duration, factor, share, target } from "./numbers.js";
 import { t, tn } from "./words.js";
 
 /** A measured value by its unit. */
@@ -16,7 +16,7 @@ function measured(value, unit) {
 const SENTENCES = {
   at_risk: () => t("Contact close to its target"),
   breached: () => t("Contact past its target"),
-  attainment: ({ value, limit }) => t("Service level {value}, goal {limit}", { value, limit }),
+  attainment: ({ value, limit, over }) => (over ? t("Service level {value} over {over}, goal {limit}", { value, limit, over }) : t("Service level {value}, goal {limit}", { value, limit })),
   burn_rate: ({ value, limit }) => t("Targets are missed {value} times as fast as the goal allows, limit {limit}", { value, limit }),
   interval_attainment: ({ value, limit }) => t("{value} of half hours reach the goal, {limit} have to", { value, limit }),
   longest_wait: ({ value, limit }) => t("Longest wait {value}, limit {limit}", { value, limit }),
@@ -35,14 +35,15 @@ export function sentence(alert) {
   const { value, limit, unit } = alert;
   const needed = /at_risk|breached|nobody_available/.test(alert.condition);
   if (!needed && (value === null || value === undefined)) return alert.title;
-  return words({ value: measured(value, unit), limit: measured(limit, unit), many: Math.round(value ?? 0) });
+  return words({ value: measured(value, unit), limit: measured(limit, unit), over: alert.window_ms ? target(alert.window_ms) : "", many: Math.round(value ?? 0) });
 }
 
-/** Where: the channel and the queue, the group of agents, or the rule that named the alert. */
+/** Where: the channel and the queue, the tag, the group of agents, or the rule that named the alert. */
 export function place(alert) {
   const words = [];
   if (alert.channel) words.push(channelName(alert.channel));
   if (alert.queue !== null && alert.queue !== undefined) words.push(queueName(alert.queue));
+  if (alert.tag) words.push(alert.tag);
   if (alert.group && alert.group !== alert.queue) words.push(alert.group);
   if (alert.contact_id) words.push(alert.contact_id.split(":").at(-1));
   return words.length ? words.join(" · ") : alert.rule;

@@ -5,6 +5,7 @@ import { makeNext, tickNext } from "./due.js";
 import { comparedHint, comparedWords, drawForecast, makeForecast } from "./forecast.js";
 import { lateOf, longestGrade, riskOf, waitingGrade } from "./grades.js";
 import { drawLevel, makeLevel } from "./level.js";
+import { explain } from "./meanings.js";
 import { channelName, LIVE, queueName } from "./names.js";
 import { count, duration, NONE, short } from "./numbers.js";
 import { arrange, at, hide, hint, make, mark, markSay, put, say, sayNumber, shape } from "./parts.js";
@@ -14,23 +15,25 @@ import { t } from "./words.js";
 
 const cards = new Map();
 
-function figure(className, label, ...under) {
-  const number = make("b");
-  const words = make("dt", "", label);
+function figure(className, label, what, ...under) {
+  const number = explain(make("b"), what);
+  const words = explain(make("dt", "", label), what);
   return { node: make("div", `figure ${className}`, words, make("dd", "", number), make("dd", "under", ...under)), number, label: words };
 }
 
 function makeCard(channel) {
   const live = LIVE.has(channel);
   const parts = { channel, live, late: mark("breach"), risk: mark("risk"), stale: mark("stale"), limit: mark("limit"), longLimit: mark("limit") };
+  for (const kind of ["late", "risk", "stale", "limit"]) explain(parts[kind].node, kind);
+  explain(parts.longLimit.node, "limit");
   parts.more = make("small");
   parts.next = makeNext(live ? "next-due" : "next-due big");
   parts.nextLabel = make("small", "", t("next target"));
-  parts.waiting = figure("waiting", live ? t("Waiting") : t("Backlog"), parts.late.node, parts.risk.node, parts.stale.node, ...(live ? [] : [parts.limit.node]));
+  parts.waiting = figure("waiting", live ? t("Waiting") : t("Backlog"), live ? "waiting" : "backlog", parts.late.node, parts.risk.node, parts.stale.node, ...(live ? [] : [parts.limit.node]));
   if (live) parts.waiting.node.append(make("dd", "under own-limit", parts.limit.node)); // below its own figure, not below the next one's
   parts.longest = live
-    ? figure("longest", t("Longest wait"), parts.longLimit.node, make("span", "next-line", parts.nextLabel, parts.next.node))
-    : figure("longest", t("Due next"), parts.more);
+    ? figure("longest", t("Longest wait"), "longest", parts.longLimit.node, make("span", "next-line", parts.nextLabel, parts.next.node))
+    : figure("longest", t("Due next"), "target", parts.more);
   if (!live) parts.longest.number.replaceWith(parts.next.node);
   parts.level = makeLevel();
   parts.compared = make("small", "compared");
@@ -38,8 +41,8 @@ function makeCard(channel) {
   parts.line = makeLevelLine();
   parts.forecast = makeForecast();
   const title = make("h2", "", shape(channel), make("span", "", channelName(channel)));
-  const level = make("div", "figure level-figure", make("dt", "", t("Service level")), make("dd", "", parts.level.node));
-  const hour = make("div", "hour-trend", parts.line.node, parts.spark.node, make("small", "", t("last hour")));
+  const level = make("div", "figure level-figure", explain(make("dt", "", t("Service level")), "level"), make("dd", "", parts.level.node));
+  const hour = explain(make("div", "hour-trend", parts.line.node, parts.spark.node, make("small", "", t("last hour"))), "hour");
   parts.node = make("article", "channel-card", make("header", "", title, parts.compared), make("dl", "figures-row", parts.waiting.node, parts.longest.node, level), make("div", "foot", hour, parts.forecast.node));
   parts.node.dataset.channel = channel;
   put(parts.node, "aria-label", channelName(channel));
@@ -59,7 +62,6 @@ function drawCard(parts, group) {
   markSay(parts.late, lateOf(now) ? t("{n} late", { n: short(lateOf(now)) }) : "");
   markSay(parts.risk, riskOf(now) ? t("{n} at risk", { n: short(riskOf(now)) }) : "");
   markSay(parts.stale, now.stale && !(lateOf(now) && riskOf(now)) ? t("{n} stale", { n: short(now.stale) }) : "");
-  hint(parts.stale.node, t("Without an event for so long that they are in no other number"));
   const waiting = waitingGrade(group);
   drawGrade({ figure: parts.waiting, mark: parts.limit }, waiting.grade, waiting.limit, t("limit {n}", { n: count(waiting.limit) }));
   drawLevel(parts.level, group, figuresOf(group));

@@ -4,13 +4,15 @@
 import { at } from "./parts.js";
 
 const NARROW = 1100; // as in the style sheet: below it the page scrolls
-const SMALLEST = 0.83; // letters are never smaller than this share of their size
+const SMALLEST = 0.83; // letters are never smaller than this share of their size, and than the style sheet's `--least`
 const FEWEST_ROWS = 3; // with room for less the page scrolls, however large letters are wanted
 
 const FULL = { alerts: 6, due: 4, tags: 6, agents: 9 };
-const LEAST = { alerts: 1, due: 1, tags: 2, agents: 1 };
-// In this order, one entry of a list at a time; a list is not cut below its least.
-const CUT_FIRST = ["tags", "tags", "agents", "due", "agents", "tags", "tags", "agents", "due", "agents", "alerts"];
+const LEAST = { alerts: 1, due: 1, tags: 1, agents: 0 };
+// In this order, one entry of a list at a time; a list is not cut below its least, and alerts come last of all.
+const CUT_FIRST = ["tags", "tags", "agents", "due", "agents"];
+// What a cut leaves over, since entries differ in height, is given back in this order.
+const GROWN_FIRST = ["alerts", "tags", "due", "agents"];
 const UNLIMITED = { alerts: Infinity, due: 3, tags: 6, agents: Infinity };
 
 export const limits = { ...FULL };
@@ -29,12 +31,24 @@ export function fitSide(draw) {
   }
   Object.assign(limits, FULL);
   draw();
+  limits.agents = Math.min(FULL.agents, at("agents-rows").children.length); // else the first cuts would cut nothing
+  const canBeCut = (list) => limits[list] > LEAST[list];
   for (let step = 0; step < 60 && overflows(at("rail")); step += 1) {
-    const cut = CUT_FIRST[step % CUT_FIRST.length];
-    if (limits[cut] <= LEAST[cut]) continue;
+    const cut = CUT_FIRST.some(canBeCut) ? CUT_FIRST[step % CUT_FIRST.length] : "alerts";
+    if (!canBeCut(cut)) continue;
     limits[cut] -= 1;
     draw();
   }
+  for (const list of GROWN_FIRST) while (limits[list] < FULL[list] && fitsOneMore(list, draw));
+}
+
+function fitsOneMore(list, draw) {
+  limits[list] += 1;
+  draw();
+  if (!overflows(at("rail"))) return true;
+  limits[list] -= 1;
+  draw();
+  return false;
 }
 
 export const sideOverflows = () => !narrow() && !document.body.classList.contains("scrolls") && overflows(at("rail"));

@@ -1,6 +1,7 @@
 // Where the service level of this interval and of this day is going: so far, what is likely, and the best that is still
 // possible. And today's contacts next to the same weekday of the last weeks.
 
+import { explain } from "./meanings.js";
 import { clockTime, count, growth, shortShare, weekday } from "./numbers.js";
 import { hide, hint, make, name, say, shape } from "./parts.js";
 import { shown } from "./shown.js";
@@ -22,7 +23,7 @@ export function makeForecast() {
   const interval = makeLine();
   const day = makeLine();
   const head = make("tr", "", make("td"), ...[t("so far"), t("likely"), t("best")].map((word) => make("th", "", word)));
-  for (const cell of head.querySelectorAll("th")) cell.scope = "col";
+  for (const cell of head.querySelectorAll("th")) explain(cell, "forecast").scope = "col";
   const caption = make("caption", "unseen", t("Service level: so far, likely, best possible"));
   const node = make("table", "forecast", caption, make("thead", "", head), make("tbody", "", interval.node, day.node));
   return { node, interval, day };

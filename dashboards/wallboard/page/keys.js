@@ -3,7 +3,7 @@
 import { focusAlert } from "./alerts.js";
 import { fullScreen, resize, switchScheme } from "./appearance.js";
 import { nextBoard, previousBoard, togglePause } from "./boards.js";
-import { openSettings } from "./settings.js";
+import { explainFigures, openSettings } from "./settings.js";
 import { chooseWindow, WINDOWS } from "./windows.js";
 
 const ACTIONS = {
@@ -19,7 +19,7 @@ const ACTIONS = {
   p: togglePause,
   a: focusAlert,
   s: openSettings,
-  "?": openSettings,
+  "?": explainFigures,
 };
 
 /** Letters typed into a field, or that choose an entry of a list, are not for the board. */

@@ -1,5 +1,6 @@
 // Service level: the number, a bar with the goal on it, and in words and shape whether the goal is met.
 
+import { explain, meaning } from "./meanings.js";
 import { objective, share, target } from "./numbers.js";
 import { hide, hint, make, mark, markSay, name, say } from "./parts.js";
 import { t } from "./words.js";
@@ -24,7 +25,7 @@ export function makeLevel() {
   const met = mark("met");
   const below = mark("below");
   const goal = make("span", "open-goal");
-  const live = make("small", "live-level");
+  const live = explain(make("small", "live-level"), "live");
   const node = make("div", "level none", number, make("div", "gauge", bar, live), make("div", "goal", met.node, below.node, goal));
   return { node, number, reached, goalLine, met, below, goal, live };
 }
@@ -45,7 +46,6 @@ export function drawLevel(parts, group, figures) {
   say(parts.goal, judged !== "none" ? "" : policy ? t("goal {goal}", { goal }) : t("targets differ"));
   const live = group.now.breached ? figures.service_level_live : null;
   say(parts.live, live === null ? "" : t("now {share}", { share: share(live) }));
-  hint(parts.live, t("With those that wait beyond their target now counted as missed"));
-  hint(parts.number, formulaWords(group.formula));
+  hint(parts.number, `${meaning("level")}: ${formulaWords(group.formula)} (${group.formula})`);
   return judged;
 }

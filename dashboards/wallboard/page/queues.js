@@ -5,6 +5,7 @@ import { makeNext, tickNext } from "./due.js";
 import { comparedHint, comparedShort } from "./forecast.js";
 import { lateOf, longestGrade, riskOf, waitingGrade } from "./grades.js";
 import { drawLevel, formulaWords, makeLevel, verdict } from "./level.js";
+import { explain } from "./meanings.js";
 import { channelName, queueName, UNASSIGNED } from "./names.js";
 import { count, duration, share, short } from "./numbers.js";
 import { arrange, at, hide, hint, make, mark, markSay, put, say, sayNumber, shape } from "./parts.js";
@@ -20,35 +21,36 @@ const verdicts = new Map();
 let limit = Infinity; // how many queues there is room for
 
 const HEADINGS = () => [
-  ["name", t("Queue"), ""],
-  ["waiting", t("Waiting"), t("longest wait")],
-  ["due", t("Next target"), ""],
-  ["levelcell", t("Service level"), ""],
-  ["hour", t("Last hour"), t("today")],
-  ["num offered", t("Offered"), t("answered")],
-  ["num abandoned", t("Abandoned"), t("share")],
-  ["num response", t("Response"), t("median, 90%")],
-  ["num handle", t("Handling"), t("mean, 90%")],
-  ["num toreply", t("To reply"), t("longest")],
-  ["tagcell", t("Tags"), ""],
+  ["name", t("Queue"), "", ""],
+  ["waiting", t("Waiting"), t("longest wait"), "waiting"],
+  ["due", t("Next target"), "", "target"],
+  ["levelcell", t("Service level"), "", "level"],
+  ["hour", t("Last hour"), t("today"), "hour"],
+  ["num offered", t("Offered"), t("answered"), "offered"],
+  ["num abandoned", t("Abandoned"), t("share"), "abandoned"],
+  ["num response", t("Response"), t("median, 90%"), "response"],
+  ["num handle", t("Handling"), t("mean, 90%"), "handling"],
+  ["num toreply", t("To reply"), t("longest"), "reply"],
+  ["tagcell", t("Tags"), "", "tags"],
 ];
 
 export function makeHead() {
   const head = make("div", "row head");
   put(head, "role", "row");
-  for (const [className, words, under] of HEADINGS()) {
+  for (const [className, words, under, what] of HEADINGS()) {
     const node = make("span", className, words, ...(under || className === "levelcell" ? [make("small", "", under)] : []));
     put(node, "role", "columnheader");
+    if (what) explain(node, what);
     if (className === "levelcell") node.lastChild.id = "formula";
     head.append(node);
   }
   at("board").prepend(head);
 }
 
-function cell(className, label, ...children) {
+function cell(className, label, what, ...children) {
   const node = make("div", `cell ${className}`, make("span", "label", label), ...children);
   put(node, "role", "cell");
-  return node;
+  return explain(node, what);
 }
 
 function makeRow(key) {
@@ -61,6 +63,7 @@ function makeRow(key) {
   parts.risk = mark("risk");
   parts.late = mark("breach");
   parts.stale = mark("stale");
+  for (const [kind, { node }] of Object.entries({ late: parts.late, risk: parts.risk, stale: parts.stale })) explain(node, kind);
   parts.next = makeNext("next-due");
   parts.level = makeLevel();
   parts.spark = makeSparkline();
@@ -72,16 +75,16 @@ function makeRow(key) {
   if (queue === UNASSIGNED) say(parts.more, t("not queued"));
   const wait = make("div", "stack", parts.longest, make("span", "marks", parts.late.node, parts.risk.node, parts.stale.node));
   parts.cells = {
-    waiting: cell("waiting", t("Waiting"), make("span", "number", parts.waiting), wait),
-    due: cell("due", t("Next target"), parts.next.node),
-    level: cell("levelcell", t("Service level"), parts.level.node),
-    hour: cell("hour", t("Last hour"), parts.spark.node, parts.compared),
-    offered: cell("num offered", t("Offered"), parts.offered, parts.answered),
-    abandoned: cell("num abandoned", t("Abandoned"), parts.abandoned, parts.rate),
-    response: cell("num response", t("Response"), parts.median, parts.response90),
-    handle: cell("num handle", t("Handling"), parts.aht, parts.handle90),
-    toreply: cell("num toreply", t("To reply"), parts.toreply, parts.longestReply),
-    tags: cell("tagcell", t("Tags"), parts.tags.node),
+    waiting: cell("waiting", t("Waiting"), "waiting", make("span", "number", parts.waiting), wait),
+    due: cell("due", t("Next target"), "target", parts.next.node),
+    level: cell("levelcell", t("Service level"), "level", parts.level.node),
+    hour: cell("hour", t("Last hour"), "hour", parts.spark.node, parts.compared),
+    offered: cell("num offered", t("Offered"), "offered", parts.offered, parts.answered),
+    abandoned: cell("num abandoned", t("Abandoned"), "abandoned", parts.abandoned, parts.rate),
+    response: cell("num response", t("Response"), "response", parts.median, parts.response90),
+    handle: cell("num handle", t("Handling"), "handling", parts.aht, parts.handle90),
+    toreply: cell("num toreply", t("To reply"), "reply", parts.toreply, parts.longestReply),
+    tags: cell("tagcell", t("Tags"), "tags", parts.tags.node),
   };
   parts.node = make("div", isChannel ? "row channel" : "row queue", name, ...Object.values(parts.cells));
   put(parts.node, "role", "row");
@@ -95,8 +98,8 @@ function drawRow(parts, group) {
   const { now } = group;
   const { cells } = parts;
   parts.group = group;
-  say(parts.waiting, short(now.waiting));
-  hint(cells.waiting, tn("{n} waiting", "{n} waiting", now.waiting, { n: count(now.waiting) }));
+  sayNumber(parts.waiting, short(now.waiting), 4);
+  hint(parts.waiting, tn("{n} waiting", "{n} waiting", now.waiting, { n: count(now.waiting) }));
   const quiet = { waiting: !now.waiting, offered: !figures.offered, abandoned: !figures.abandoned, response: !figures.first_response.n, handle: !figures.handle.n, toreply: !now.awaiting_reply };
   for (const [each, is] of Object.entries(quiet)) cells[each].classList.toggle("quiet", is);
   put(cells.waiting, "data-grade", waitingGrade(group).grade);
@@ -105,7 +108,7 @@ function drawRow(parts, group) {
   markSay(parts.stale, now.stale && !lateOf(now) && !riskOf(now) ? t("{n} stale", { n: short(now.stale) }) : "");
   sayNumber(parts.offered, count(figures.offered));
   say(parts.answered, figures.bot_contained ? t("{n} bot", { n: short(figures.bot_contained) }) : figures.answered ? count(figures.answered) : "");
-  hint(cells.offered, figures.bot_contained ? t("{n} answered, {bot} settled by a bot, with no human asked for", { n: count(figures.answered), bot: count(figures.bot_contained) }) : t("{n} answered", { n: count(figures.answered) }));
+  hint(parts.answered, figures.bot_contained ? t("{n} answered, {bot} settled by a bot, with no human asked for", { n: count(figures.answered), bot: count(figures.bot_contained) }) : t("{n} answered", { n: count(figures.answered) }));
   sayNumber(parts.abandoned, count(figures.abandoned));
   say(parts.rate, figures.abandoned && figures.offered ? share(Math.min(1, figures.abandoned / figures.offered)) : "");
   sayNumber(parts.median, duration(figures.first_response.p50_ms));
@@ -149,7 +152,8 @@ export function drawQueues(latest) {
     if (!parts) continue;
     const all = queues.filter((group) => group.channel === channel).length;
     const more = all - chosen.filter((group) => group.channel === channel).length;
-    say(parts.more, more ? tn("{n} more queue", "{n} more queues", more) : "");
+    say(parts.more, more ? `+${count(more)}` : "");
+    hint(parts.more, more ? tn("and {n} more", "and {n} more", more, { n: count(more) }) : "");
   }
   const more = queues.length - chosen.length;
   hide(at("more"), !more);

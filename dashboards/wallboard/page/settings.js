@@ -3,6 +3,7 @@
 
 import { chooseScheme, fullScreen, resize, scale, scheme, SCHEMES } from "./appearance.js";
 import { objective } from "./numbers.js";
+import { meaningsList } from "./meanings.js";
 import { at, make, say } from "./parts.js";
 import { forgetAsked, remember, remembered } from "./preferences.js";
 import { drawSession, signOut } from "./session.js";
@@ -19,6 +20,7 @@ const KEYS = () => [
   ["+ − 0", t("larger, smaller, usual size")],
   ["C", t("dark or light")],
   ["S", t("this dialog")],
+  ["?", t("what the figures mean")],
 ];
 
 function option(value, words, lang) {
@@ -45,11 +47,20 @@ export function openSettings() {
   dialog.showModal();
 }
 
+/** Open them at what the figures mean. */
+export function explainFigures() {
+  at("meanings").open = true;
+  if (!at("settings").open) openSettings();
+  at("meanings-title").focus();
+  at("meanings").scrollIntoView({ block: "start" });
+}
+
 export function startSettings() {
   at("set-language").append(...Object.entries(LANGUAGES).map(([tag, words]) => option(tag, words, tag)));
   at("set-language").value = language;
   at("set-colours").append(...SCHEMES.map((each) => option(each, SCHEME_WORDS[each])));
   at("keys").append(...KEYS().flatMap(([keys, words]) => [make("dt", "", ...keys.split(" ").map((key) => make("kbd", "", key))), make("dd", "", words)]));
+  at("meanings-list").append(...meaningsList());
   at("set-language").addEventListener("change", (event) => {
     remember("lang", event.target.value);
     forgetAsked("lang");

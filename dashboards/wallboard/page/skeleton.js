@@ -1,5 +1,6 @@
 // The words of the page that stay: titles, labels and buttons of index.html, in the reader's language.
 
+import { explain } from "./meanings.js";
 import { at, put, say } from "./parts.js";
 import { t } from "./words.js";
 
@@ -31,6 +32,7 @@ const WORDS = {
   "full-screen": t("Full screen"),
   "settings-close": t("Close"),
   "keys-title": t("Keys"),
+  "meanings-title": t("What the figures mean"),
 };
 
 const LABELS = {
@@ -42,8 +44,11 @@ const LABELS = {
   larger: t("Larger"),
 };
 
+const EXPLAINED = { "tags-title": "tags", "agents-head": "agents" };
+
 export function sayWords() {
   for (const [id, words] of Object.entries(WORDS)) say(at(id), words);
   for (const [id, words] of Object.entries(LABELS)) put(at(id), "aria-label", words);
+  for (const [id, what] of Object.entries(EXPLAINED)) explain(at(id), what);
   for (const id of ["settings-open", "pause"]) at(id).title = LABELS[id];
 }

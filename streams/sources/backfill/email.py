@@ -84,7 +84,8 @@ def _contacts(threads: Threads, period: Period, after: tuple[Any, ...]) -> Itera
         if len(payloads) >= PAGE:
             yield Page(tuple(payloads), last, told / max(1, len(threads)))
             payloads = []
-    yield Page(tuple(payloads), last, 1.0)
+    # A later run reads what came since, in old contacts too: it begins anew.
+    yield Page(tuple(payloads), {}, 1.0)
 
 
 BACKFILL: Final[Backfill] = _import

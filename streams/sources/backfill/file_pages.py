@@ -1,4 +1,4 @@
-"""A vendor's file as pages of payloads, with the place behind each: what a back-fill's API gives, from a file.
+"""Reads a vendor's file as pages of payloads, each with the position behind it.
 
 A file is a log of raw lines, JSON line by line, a JSON array, a CSV table, or one payload as a whole; plain, gzipped or
 in zstd. All but arrays and whole files are read piece by piece. Nothing is mapped here.
@@ -31,6 +31,7 @@ HEAD_BYTES: Final = 4096
 _BUFFER_BYTES: Final = 1024 * 1024
 #: What is read in one piece: an array, or a file that is one payload.
 WHOLE_BYTES: Final = 1024 * 1024 * 1024
+_CUT_END: Final = "{name}:{number}: the last line has no end, so it is not read: is it being written?"
 _DELIMITERS: Final = ",;\t|"
 _WHOLE_ENDINGS: Final = frozenset({".eml", ".xml"})
 
@@ -61,6 +62,14 @@ class FilePages:
         """Name what is read, for its position; empty where nobody can go on with it."""
         return "" if self.name == STANDARD else f"file:{self._form}:{Path(self.name).resolve()}"
 
+    @property
+    def size(self) -> int:
+        """Give its size in bytes, as it is on the disk; 0 where nobody knows."""
+        try:
+            return 0 if self.name == STANDARD else Path(self.name).stat().st_size
+        except OSError:
+            return 0
+
     def pages(self, position: Mapping[str, Any] | None) -> Iterator[Page]:
         """Yield the pages behind a position of this file, or from its beginning. Raises UnreadableError.
 
@@ -78,15 +87,14 @@ class FilePages:
                     kept = {"head": known, "offset": position["offset"], "line": position["line"]}
                 rows = _ROWS[layout](pieces, kept["line"], self)
                 while batch := list(islice(rows, PAGE)):
-                    payloads = tuple(
-                        VendorPayload(
-                            self._form,
-                            row.body,
-                            f"{self.shown}:{row.line}",
-                            row.line if layout == "lines" else 0,
+                    if layout == "lines":
+                        payloads = tuple(
+                            VendorPayload(self._form, body, self.shown, number) for body, number, _ in batch
                         )
-                        for row in batch
-                    )
+                    else:
+                        payloads = tuple(
+                            VendorPayload(self._form, body, f"{self.shown}:{number}") for body, number, _ in batch
+                        )
                     line = batch[-1].line
                     kept |= {"offset": batch[-1].end, "line": line}
                     yield Page(payloads, dict(kept), self._done())
@@ -188,7 +196,7 @@ def _lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row
     compressed = file.name.endswith((".gz", ".zst"))
     for number, piece in enumerate(pieces, 1):
         if piece[-1:] != b"\n" and not compressed:
-            file.notice = f"{file.name}:{number}: the last line has no end, so it is not read: is it being written?"
+            file.notice = _CUT_END.format(name=file.name, number=number)
             return
         end += len(piece) + (piece[-1:] != b"\n")
         if number > read and not piece.isspace() and piece:
@@ -196,11 +204,28 @@ def _lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row
 
 
 def _json_lines(pieces: Iterable[bytes], read: int, file: FilePages) -> Iterator[_Row]:
-    del file
-    for row in _rows(pieces, read):
+    """Yield the lines with JSON. The last one is left out where it has neither an end nor whole JSON, as in a log."""
+    for row in _rows(_without_cut_end(pieces, file), read):
         body = row.body.removeprefix(b"\xef\xbb\xbf").strip()
         if body:
             yield row._replace(body=body)
+
+
+def _without_cut_end(pieces: Iterable[bytes], file: FilePages) -> Iterator[bytes]:
+    compressed = file.name.endswith((".gz", ".zst"))
+    for number, piece in enumerate(pieces, 1):
+        if piece[-1:] != b"\n" and not compressed and not _is_json(piece):
+            file.notice = _CUT_END.format(name=file.name, number=number)
+            return
+        yield piece
+
+
+def _is_json(piece: bytes) -> bool:
+    try:
+        orjson.loads(piece.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _whole_bytes(pieces: Iterable[bytes], file: FilePages) -> bytes:

@@ -6,16 +6,20 @@ No redirect is followed, for it would take the token elsewhere. No token and no 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from yarl import URL
 
+from schemas.configuration.hook_models import PrivateAddress
 from schemas.exits import EndError, Exit
+from streams.outbound_addresses import AddressGuard, AddressRefusedError
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
@@ -32,15 +36,18 @@ _BACK_OFF_S: Final = 60.0
 ANSWER_BYTES: Final = 256 * 1024 * 1024
 _TOO_MANY: Final = 429
 _OWN_ERRORS: Final = 500
+_NOT_FOUND: Final = 404
+#: A path that begins so is a whole address.
+_ELSEWHERE: Final = ("https://", "http://")
 _REDIRECTS: Final = range(300, 400)
 _OK: Final = range(200, 300)
 #: A number above this is a point in time and no length (2001-09-09).
 _POINT_IN_TIME: Final = 1_000_000_000
 _PROBLEMS: Final = {
-    400: "it does not understand {path}: is this vendor's version another one?",
+    400: "it does not understand {path}: does the vendor's server have another version?",
     403: "its user may not read {path}: give it the right at the vendor",
     404: "there is no {path}: check `url`",
-    410: "{path} is there no more",
+    410: "{path} does not exist any more",
 }
 
 
@@ -61,10 +68,14 @@ class HttpApi:
         report: Callable[[str], None] = lambda _line: None,
         *,
         give_up_s: float = GIVE_UP_S,
+        elsewhere: Sequence[PrivateAddress] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`report` gets a line where it waits for long; `sleep` and `now` (s since 1970) are the clock's."""
+        """`report` gets a line where it waits for long; `sleep` and `now` (s since 1970) are the clock's.
+
+        `elsewhere`: private addresses at which files may be that an answer names.
+        """
         self._account = account
         self._report = report
         self._give_up_s = give_up_s
@@ -77,6 +88,7 @@ class HttpApi:
         #: When the next request may go out.
         self._next_at = 0.0
         self._one_at_a_time = asyncio.Lock()
+        self._elsewhere = elsewhere
         self._session: Any = None
         #: Requests that were answered.
         self.requests = 0
@@ -100,7 +112,8 @@ class HttpApi:
         return await self._answer("POST", request, orjson.dumps(body))
 
     async def _answer(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
-        if not (request.base or self._url):
+        elsewhere = request.path.startswith(_ELSEWHERE)
+        if not (request.base or self._url or elsewhere):
             path = self._account.path
             raise EndError(
                 f"{path} needs the vendor's API: set `url` and `token_env` of it in sources.toml", Exit.UNUSABLE
@@ -122,7 +135,7 @@ class HttpApi:
 
     async def _wait_and_report(self, seconds: float) -> None:
         if seconds >= _BACK_OFF_S:
-            self._report(f"{self._account.path}: waiting {seconds:.0f} s, as the vendor wants it")
+            self._report(f"{self._account.path}: waiting {seconds:.0f} s, as the vendor asks for")
         await self._sleep(seconds)
 
     async def _once(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
@@ -130,6 +143,8 @@ class HttpApi:
         if ahead_s > 0:
             await self._wait_and_report(min(ahead_s, LONGEST_WAIT_S))
         self._next_at = self._now() + self._between_s
+        if request.path.startswith(_ELSEWHERE):
+            return await self._file(request.path)
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
             async with self._opened().request(
@@ -171,6 +186,32 @@ class HttpApi:
             return f"it wants a token: set `token_env` of {self._account.path}"
         user = " and `user`" if entry.user else ""
         return f"the token is not accepted: check {where}{user} of {self._account.path}"
+
+    async def _file(self, address: str) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON of a file that an answer named: no token goes there, and it must be at a public address."""
+        parts = urlsplit(address)
+        allowed = parts.scheme == "https" or any(each.host == parts.hostname for each in self._elsewhere)
+        if not allowed or not parts.hostname:
+            raise VendorRefusedError(_NOT_FOUND, "an answer names a file at an address that is not https")
+        guard = AddressGuard(parts.hostname, self._elsewhere)
+        connector = aiohttp.TCPConnector(use_dns_cache=False, socket_factory=guard.socket)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=10.0)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
+                session.get(URL(address, encoded=True), allow_redirects=False) as answer,
+            ):
+                self.requests += 1
+                self._check(answer.status, "the file that an answer names", None)
+                return orjson.loads(await _content(answer))
+        except orjson.JSONDecodeError:
+            raise VendorRefusedError(_NOT_FOUND, "the file that an answer names is no JSON") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(getattr(error, "os_error", error), AddressRefusedError):
+                raise VendorRefusedError(
+                    _NOT_FOUND, "an answer names a file at an address that is not public"
+                ) from None
+            raise _AskAgainError(f"the file that an answer names cannot be read ({type(error).__name__})") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

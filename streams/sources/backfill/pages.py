@@ -1,7 +1,7 @@
-"""What reads a source's past: an iterator of pages that can go on where an earlier run ended.
+"""What a back-fill is: an iterator of pages of a source's past, which can go on where an earlier run ended.
 
 It knows its vendor's lists and how they are paged; it maps nothing and sends nothing. Whoever runs it maps each
-payload, sends what comes of it, and keeps the page's position once all of that is acknowledged.
+payload, sends the events, and keeps the page's position when all of them are acknowledged.
 
 The module `streams.sources.backfill.SOURCE` holds the one of a source as `BACKFILL: Final[Backfill]`.
 """
@@ -18,17 +18,17 @@ class VendorPayload(NamedTuple):
 
     form: str
     body: bytes
-    #: Where it stands, such as "queue_log:1204" or "ticket 17", for the dead letter of one that cannot be mapped.
+    #: Where it stands, such as "queue_log" or "ticket 17", for the dead letter of one that cannot be mapped.
     where: str = ""
-    #: As `Payload.line` has it.
+    #: As `Payload.line` has it; it is told behind `where`.
     line: int = 0
 
 
 class Page(NamedTuple):
-    """Some payloads, and how to go on behind them."""
+    """Payloads that are read together, and the position behind them."""
 
     payloads: tuple[VendorPayload, ...]
-    #: JSON from which `pages` goes on behind this page. Small: it is written after each page.
+    #: Where to go on behind this page, as JSON. Small: it is written after each page.
     position: Mapping[str, Any]
     #: How much of the whole is read with this page, from 0 to 1; None: nobody knows.
     done: float | None = None

@@ -1,7 +1,7 @@
-"""Runs an import: the past of an account from its vendor's API or from files, at full speed, into the topics of events.
+"""Runs an import: reads the past of an account from its vendor's API or from files, and sends its events.
 
-It can be ended at any moment and goes on where all was acknowledged. Run twice, or beside the hooks, it gives the same
-events once more, which count once.
+It can be ended at any moment; the next run goes on behind what Kafka has acknowledged. Run twice, or beside the hooks,
+it gives the same events once more, which count once.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class ImportReport(NamedTuple):
 
 
 def backfill_of(account: Account) -> Backfill:
-    """Return what reads an account's past from its vendor. Raises EndError where there is no such thing."""
+    """Return the back-fill of an account's source. Raises EndError if there is none."""
     module = f"streams.sources.backfill.{account.source}"
     if find_spec(module) is None:
         raise EndError(
@@ -100,6 +100,8 @@ class Import:
         self._stop = asyncio.Event()
         self._began = time.monotonic()
         self._tally = _Tally()
+        #: Which part of all the files is read now: where it begins and how much it is, from 0 to 1.
+        self._part = 0.0, 1.0
         self.on_progress: Callable[[ImportProgress], None] = lambda _progress: None
 
     def stop(self) -> None:
@@ -120,8 +122,9 @@ class Import:
             self._began = time.monotonic()
             if backfill is not None:
                 await self._import_period(connected, backfill)
-            for file in self._files:
+            for file, part in zip(self._files, _parts([each.size for each in self._files]), strict=True):
                 if not self._stop.is_set():
+                    self._part = part
                     await self._import_file(connected, file)
             by_topic = dict(producer.sent)
         return ImportReport(
@@ -183,7 +186,9 @@ class Import:
     def _progress(self, what: str, page: Page) -> ImportProgress:
         tally = self._tally
         seconds = time.monotonic() - self._began
-        return ImportProgress(what, tally.payloads, tally.events, tally.dead_letters, seconds, page.done)
+        begin, share = self._part
+        done = None if page.done is None else begin + share * page.done
+        return ImportProgress(what, tally.payloads, tally.events, tally.dead_letters, seconds, done)
 
 
 class _Connected(NamedTuple):
@@ -236,6 +241,12 @@ async def _until(stop: asyncio.Event, pages: AsyncIterator[Page]) -> AsyncIterat
 
 async def _next(pages: AsyncIterator[Page]) -> Page | None:
     return await anext(pages, None)
+
+
+def _parts(sizes: Sequence[int]) -> list[tuple[float, float]]:
+    """Tell for each of several files where it begins in all of them and how much of it is its own, from 0 to 1."""
+    total = sum(sizes) or 1
+    return [(sum(sizes[:place]) / total, size / total) for place, size in enumerate(sizes)]
 
 
 def _written(at: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Which accounts can be followed, and by what."""
+"""Says which accounts can be followed, and finds their followers."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -10,7 +10,7 @@ from streams.sources.following.follower import Follower
 
 
 def follower_of(source: SourceName) -> Follower | None:
-    """Return what follows a source; None where it cannot be followed."""
+    """Return the follower of a source; None if it cannot be followed."""
     module = f"streams.sources.following.{source}"
     if find_spec(module) is None:
         return None
@@ -18,9 +18,9 @@ def follower_of(source: SourceName) -> Follower | None:
     return follower
 
 
-#: What an entry of each source says where it is followed: one of these keys.
+#: An account is followed if its entry has one of these keys.
 _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
-    "asterisk": ("path", "database_env", "database_file"),
+    "asterisk": ("path",),
     "email": ("path", "url_imap"),
     "giosg": ("url",),
     "mapping": ("path",),
@@ -29,7 +29,10 @@ _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
 
 
 def is_followed(entry: SourceEntry) -> bool:
-    """Tell whether an account is followed: its source has a follower, and the entry says what to follow."""
+    """Tell whether an account is followed: its source has a follower, and the entry says what to follow.
+
+    An account that is only imported, or only sends hooks, names none of these keys.
+    """
     named = any(getattr(entry, key) for key in _FOLLOWED_BY.get(entry.source, ()))
     return named and follower_of(entry.source) is not None
 

@@ -1,8 +1,8 @@
-"""Follows a mailbox: its folders of incoming and of sent mail, each as its server tells of it.
+"""Follows a mailbox: its folders of incoming and of sent mail.
 
 At the first start nothing of the past is sent; `pulssi import email` does that. At each start the mails that were read
-before are read once more, to know their threads: nothing of that is kept anywhere else. Mails that came before the
-first start are never sent, though they be moved into a folder that is followed.
+before are read once more, since their threads are kept nowhere else. Mails that came before the first start are never
+sent, even if they are moved into a folder that is followed.
 """
 
 import asyncio
@@ -27,9 +27,12 @@ from streams.times import now_ms
 #: The longest wait before a mail server that is away is tried again.
 BACK_OFF_S: Final = 30.0
 #: A connection that was lost at once is not opened again at once.
-_AGAIN_S: Final = 1.0
+AGAIN_S: Final = 5.0
 #: Pages that are read ahead.
 _AHEAD: Final = 2
+
+#: Dead letters that are remembered by their places: more than lie in what a restart reads again.
+_REFUSED_MAILS: Final = 200
 
 #: Clocks of mail servers are not ours.
 _BEFORE_MS: Final = 10 * 60 * 1000
@@ -53,6 +56,8 @@ class _Following:
         #: Mails that came before are not sent: UTC milliseconds.
         self._begun = now_ms() - _BEFORE_MS if position is None else int(position.get("begun", 0))
         self._marks: dict[str, Mark] = {} if position is None else dict(position.get("folders", {}))
+        #: Where the last mails lie that could not be read: each is a dead letter already (a set that keeps its order).
+        self._refused: dict[str, None] = dict.fromkeys(() if position is None else position.get("refused", ()))
         self._threads = Threads()
         self._read: asyncio.Queue[_Read] = asyncio.Queue(_AHEAD)
 
@@ -78,10 +83,12 @@ class _Following:
                 self._marks[_key(read.folder)] = read.found.mark
                 yield Page(tuple(payloads), self._position())
         finally:
-            await cancel(*watches)
+            # When one has failed, others may have for the same reason, which is told once.
+            await cancel(*(watch for watch in watches if not watch.done()))
+            await asyncio.gather(*watches, return_exceptions=True)
 
     def _position(self) -> Mapping[str, Any]:
-        return {"begun": self._begun, "folders": dict(self._marks)}
+        return {"begun": self._begun, "folders": dict(self._marks), "refused": list(self._refused)}
 
     async def _remember(self, folder: FolderName) -> None:
         """Read the mails that were read before, for their threads; of a folder that is new to us all that is there."""
@@ -92,6 +99,7 @@ class _Following:
                 mark = self._marks[_key(folder)] = await opened.end()
             if not opened.knows(mark):
                 _LOG.warning("%s: folder %s is numbered anew and is read again", self._account.path, folder.name)
+                self._refused.clear()
                 return
             async for found in opened.before(mark):
                 await asyncio.to_thread(self._place, folder, found)
@@ -108,11 +116,21 @@ class _Following:
         payloads = []
         for each in read_found(read.found.mails, read.folder, self._account.rules):
             if isinstance(each, VendorPayload):
-                payloads.append(each)
+                if self._is_refused_now(each.where):
+                    payloads.append(each)
             elif isinstance(each, Mail):
                 said = self._threads.place(each)
                 payloads += [payload_of(say) for say in said if say.mail is None or say.mail.at >= self._begun]
         return payloads
+
+    def _is_refused_now(self, where: str) -> bool:
+        """Tell whether a mail that cannot be read is new, and remember it."""
+        if where in self._refused:
+            return False
+        self._refused[where] = None
+        for oldest in list(self._refused)[:-_REFUSED_MAILS]:
+            del self._refused[oldest]
+        return True
 
     async def _watch(self, folder: FolderName) -> None:
         """Put what is behind the folder's mark into the queue, for ever, whatever becomes of the connection."""
@@ -122,12 +140,13 @@ class _Following:
             try:
                 if mark is not None and not opened.knows(mark):
                     mark = None
+                    self._refused.clear()  # other mails have the numbers now
                 while True:
                     mark = await self._put(folder, opened, mark)
                     await opened.wait()
             except MailboxLostError as error:
                 _LOG.warning("%s: folder %s: %s; connecting again", self._account.path, folder.name, error)
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
             finally:
                 await opened.close()
 

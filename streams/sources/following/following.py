@@ -1,7 +1,7 @@
-"""Follows one account: its pages are sent as they come, and what goes wrong is told and tried again.
+"""Follows one account: sends its pages as they come; after a fault it logs the fault once, and tries again.
 
-A lost broker, a vendor that is away and a file that is missing pass by themselves: nothing is lost meanwhile, since the
-position only moves with what Kafka has. What a person must mend is tried again too, and told once.
+A lost broker, a vendor that is away and a file that is missing pass by themselves. Nothing is lost meanwhile, since the
+position moves only when Kafka has stored the events. A fault that a person must correct is tried again too.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Asks giosg for the state of its rooms, again and again: how many chats wait, and how long.
 
-Chats and messages come by webhooks; this only adds what giosg itself says of a room now. Its documentation names no
+Chats and messages come by webhooks; this follower adds only the source gauges of rooms. giosg's documentation names no
 rate limit, so it is asked four times a minute.
 """
 

@@ -6,6 +6,7 @@ its beginning, so it is also found under another name, or packed, after Pulssi w
 """
 
 import asyncio
+import glob
 import logging
 import math
 import os
@@ -187,7 +188,7 @@ class LogFile:
         first = opened.line - len(lines) + 1
         name = self._path.name
         payloads = tuple(
-            VendorPayload(self._form, body, f"{name}:{number}", number)
+            VendorPayload(self._form, body, name, number)
             for number, body in enumerate(lines, first)
             if body and not body.isspace()
         )
@@ -288,9 +289,14 @@ class _Opened:
 
 
 def rotated_files(path: Path) -> list[Path]:
-    """List what a log was rotated into, the oldest first."""
-    found = [each for each in path.parent.glob(f"{path.name}[.-]*") if each.is_file()]
-    return sorted(found, key=lambda each: each.stat().st_mtime)
+    """List what a log was rotated into, the oldest first; of a link also what lies beside the file itself."""
+    found = {
+        each.resolve(): each
+        for name in (path, path.resolve())
+        for each in name.parent.glob(f"{glob.escape(name.name)}[.-]*")
+        if each.is_file()
+    }
+    return sorted(found.values(), key=lambda each: each.stat().st_mtime)
 
 
 def _is_of(path: Path, place: Place) -> bool:

@@ -1,8 +1,8 @@
 """Polls Puzzel's Raw data: rows of calls and of agents' states, in the order of their numbers.
 
 A row appears within five minutes after its session has ended, and one with a lower number may appear after one with a
-higher number. So each poll begins some rows before the last one that was read; rows that are read again give the same
-events.
+higher number. So each poll begins some numbers before the last row that was read. A row that is read again gives the
+same events.
 """
 
 import asyncio

@@ -1,10 +1,9 @@
-"""The follower's process: signals, the health server, the accounts of `sources.toml` and what changes of them."""
+"""The follower's process: it follows the accounts of `sources.toml`, and begins anew when that file changes."""
 
 import asyncio
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from schemas import metric_definitions as declared
@@ -16,7 +15,7 @@ from streams.configuration.reloading import WatchedFiles
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
-from streams.sources.accounts import Account, load_accounts
+from streams.sources.accounts import Account, account_files, load_accounts
 from streams.sources.following.accounts import follower_of, is_followed
 from streams.sources.following.following import Following
 from streams.tasks import cancel, stop_on_signals
@@ -34,14 +33,13 @@ def run(settings: Settings, wanted: Wanted = lambda _account: True) -> int:
 
 
 class FollowedAccounts:
-    """The accounts that are followed, as `sources.toml` has them by now; a faulty change leaves them as they are."""
+    """The accounts that are followed, as `sources.toml` says now; after a faulty change they stay as they were."""
 
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
         """Load them. Raises ConfigurationError, and EndError where there is none."""
         self._settings = settings
         self._wanted = wanted
-        folder = config_folder()
-        self._files = [] if folder is None else [Path(folder, "sources.toml")]
+        self._files = account_files(config_folder())
         self._watched = WatchedFiles(self._files)
         self.followings = self._load()
         #: Whether the file as it was last seen is faulty.
@@ -73,22 +71,34 @@ class FollowedAccounts:
                 await cancel(*(task for task in (*tasks, changing) if not task.done()))
 
     async def _changed(self) -> None:
-        """Return once the file says something else that is without a fault."""
+        """Return once the files say something else of a followed account that is without a fault."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if not self._watched.changed(self._files):
-                continue
-            try:
-                self.followings = self._load()
-            except ConfigurationError as error:
-                self.refused = True
-                _LOG.error("sources.toml was changed and is not used: %s", "; ".join(error.faults))
-                continue
-            self.refused = False
-            return
+            if self.look():
+                return
+
+    def look(self) -> bool:
+        """Take over what the files say; tells whether a followed account has changed. A faulty change is logged."""
+        if not self._watched.changed(self._files):
+            return False
+        self._files = account_files(config_folder())
+        self._watched = WatchedFiles(self._files)  # before they are read: a later change is seen
+        was_refused, self.refused = self.refused, True
+        try:
+            loaded = self._load()
+        except ConfigurationError as error:
+            _LOG.error("sources.toml was changed and is not used: %s", "; ".join(error.faults))
+            return False
+        self.refused = False
+        if [each.account for each in loaded] == [each.account for each in self.followings]:
+            if was_refused:  # whoever mends it looks here whether that was it
+                _LOG.info("sources.toml is without a fault again: the same accounts are followed, as before")
+            return False
+        self.followings = loaded
+        return True
 
     def unready(self) -> str | None:
-        """Say which account was not connected to Kafka yet; a vendor that is away, or a file, is no reason."""
+        """Name an account that has never been connected to Kafka; a missing vendor or file does not count."""
         return next((f"{each.account.path}: {each.fault}" for each in self.followings if not each.has_connected), None)
 
     def fault(self) -> str | None:

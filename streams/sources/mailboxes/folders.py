@@ -1,6 +1,6 @@
-"""What a folder of mail is, wherever it lies: mails in an order that goes on, and a way to wait for more.
+"""What a mail folder offers, on a server or on disk: its mails in a fixed order, and a way to wait for new ones.
 
-A folder's mark says how far it was read; only the folder understands it. Only headers are read, nothing is marked as
+A folder's mark says how far it was read; only the folder can interpret it. Only headers are read; nothing is marked as
 read, moved or deleted.
 """
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
+from socket import SHUT_RDWR
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -162,9 +163,10 @@ class ImapFolder:
             loop.remove_reader(socket)
 
     async def close(self) -> None:
-        """End the connection, also while a call is under way."""
-        with suppress(OSError, IMAPClientError):
-            self._client.shutdown()
+        """End the connection, also while a call is under way: that holds its reader until the socket is shut."""
+        with suppress(OSError):
+            self._client.socket().shutdown(SHUT_RDWR)
+        await asyncio.to_thread(_end, self._client)
 
     def _mark(self, uid: int) -> Mark:
         return {"uid_validity": self._uid_validity, "uid": uid}
@@ -270,7 +272,8 @@ def _told(error: Exception) -> Exception:
         return FollowError(f"the mail server's certificate is not valid: {error.verify_message}")
     if isinstance(error, LoginError):
         words = str(error).casefold()
-        if not any(each.casefold() in words for each in _LATER):
+        lost = isinstance(error.__context__, IMAPClient.AbortError)  # the client tells that as a refusal too
+        if not lost and not any(each.casefold() in words for each in _LATER):
             problem = "the mail server refuses `user` and its password: check them, and that IMAP is allowed"
             return FollowError(problem, _REFUSED_S)
         return MailboxLostError("the mail server lets nobody in just now")

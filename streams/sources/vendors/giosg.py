@@ -4,8 +4,8 @@ A webhook names its channel, an action and a resource: `added` has the whole res
 changed. There is no event id, no time and no signature; the address holds a secret. The body carries a live access
 token, which is taken out before anything is kept. Times come without a zone and are UTC.
 
-What a chat was, is told again whenever it changes: in one of its states each event has the same id. Bots are users for
-giosg, so `bots` of the account names them.
+Whenever a chat changes, all of it is mapped again, and the same fact has the same id. giosg treats bots as users, so
+`bots` of the account names them.
 """
 
 import re
@@ -170,7 +170,9 @@ def map_message(message: JsonObject, message_id: str, account: AccountRules) -> 
 def _contact(chat_id: str, resource: JsonObject, account: AccountRules) -> ContactEvents:
     visitor = value_at(resource, "visitor_id") or _visitor_of(resource)
     customer = pseudonym(account.pseudonym_key, str(visitor)) if isinstance(visitor, str | int) else ""
-    queue = account.queue_named(optional_text_at(resource, "room_id"))
+    # What names no room, as a message may, leaves the chat in the queue that it is in.
+    room = optional_text_at(resource, "room_id")
+    queue = account.queue_named(room) if room else ""
     return ContactEvents(account, chat_id, account.channel or "chat", queue=queue, customer_id=customer)
 
 

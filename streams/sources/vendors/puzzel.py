@@ -2,9 +2,9 @@
 
 Raw data is a database of the customer's that Puzzel fills within five minutes after a session has ended: each row is
 one step of a call, with its length. Times there have milliseconds and no zone, so the account needs `time_zone`;
-durations are whole seconds. What a menu, a queue and a conversation are is told by `event_type`, how it ended by
-`result_code`; a code that is not known is refused. The help pages that describe the columns cannot be read without an
-account: what they leave open, such as the numbers of media types, the account has to say.
+durations are whole seconds. `event_type` says whether a step is a menu, a queue or a conversation, `result_code` how it
+ended; an unknown code is refused. The help pages about the columns cannot be read without a login: what is not known,
+such as the numbers of media types, `sources.toml` must say.
 """
 
 from collections.abc import Mapping
@@ -206,8 +206,7 @@ def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Reques
     elif kind == "reopened":
         made.add("contact.reopened", at, "ticket:reopened", at)
     else:
-        tags = [str(tag).strip() for tag in list_at(body, "tags") if str(tag).strip()]
-        made.add("contact.tagged", at, "ticket:tags", at, tags=tags, replace=True)
+        made.add_all_tags(at, (str(tag) for tag in list_at(body, "tags")), "ticket:tags", at, seq=0)
     return Mapped(tuple(made.events))
 
 

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.configuration.hook_models import DestinationType
-from sinks.hooks.addresses import AddressGuard, AddressRefusedError, is_public, untranslated
 from sinks.hooks.answers import Answer, Failure, NoAnswerError
 from sinks.hooks.outbound import ANSWER_BYTES_AT_MOST, HttpOutbound
+from streams.outbound_addresses import AddressGuard, AddressRefusedError, is_public, untranslated
 from tests.fixtures.tls import Certificate, Gate
 from tests.sinks.hooks.made import destination
 from tests.sinks.hooks.receiver import Receiver

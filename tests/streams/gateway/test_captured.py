@@ -142,6 +142,18 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.parametrize("mark", "*/:@+.,-_ =#{[&;%")
+@pytest.mark.parametrize("behind", ["", " hello", "!", "@", "}"])
+def test_rows_of_marks_are_looked_through_once(mark: str, behind: str) -> None:
+    """A line that a customer draws of marks is replaced in an instant: it does not hold the gateway up for ever."""
+    drawn = f"a{mark * 3000}b{behind}"
+
+    told = shown(orjson.dumps({"text": drawn, drawn: drawn[1:]}))
+
+    assert drawn not in told
+    assert drawn not in told.values()
+
+
 @given(json_values)
 def test_any_json(value: Any) -> None:  # noqa: ANN401 - JSON
     """Whatever the nesting."""

@@ -4,17 +4,33 @@ from pathlib import Path
 
 import pytest
 
+from schemas.configuration.source_models import SourceName
 from schemas.configuration.toml_files import ConfigurationError
 from streams.gateway.hook_accounts import WatchedAccounts, load_hook_accounts
+from streams.sources import registry
+from streams.sources.adapter import Adapter
 from tests.streams.gateway.made import OTHER_SECRET, SOURCES, VARIABLES, adapter_of, write_sources
 
+MAPPING = """\
+channel = { value = "call" }
+contact = "id"
+at = "at"
+
+[[event]]
+type = "contact.started"
+"""
 ENTRY = '[[source]]\nsource = "{}"\naccount = "acme"\n'
+
+
+def _adapter_of(source: SourceName) -> Adapter:
+    """Find a made adapter, or the one of mapping files."""
+    return registry.adapter_of(source) if source == "mapping" else adapter_of(source)
 
 
 def load(folder: Path, text: str) -> list[str]:
     """Name the accounts of a file that take hooks."""
     write_sources(folder, text)
-    return [each.path for each in load_hook_accounts(folder, VARIABLES, adapter_of).values()]
+    return [each.path for each in load_hook_accounts(folder, VARIABLES, _adapter_of).values()]
 
 
 def test_accounts_that_take_hooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -24,6 +40,15 @@ def test_accounts_that_take_hooks(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert load(tmp_path, f'{ENTRY.format("zendesk")}url = "https://desk.example.com"\n') == []
     assert "zendesk/acme takes no hooks: it names no secret" in caplog.text
     assert load(tmp_path, "") == []
+
+
+def test_an_account_that_reads_files_needs_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mapping file is for imports too: without a secret it goes without hooks, and the others have theirs."""
+    (tmp_path / "pbx.toml").write_text(MAPPING)
+    assert load(tmp_path, f'{ENTRY.format("mapping")}mapping = "pbx.toml"\n{SOURCES}') == [
+        *("zendesk/acme", "zendesk/other", "chatwoot/acme", "giosg/acme")
+    ]
+    assert "mapping/acme takes no hooks: it names no secret" in caplog.text
 
 
 def test_every_account_without_a_secret_is_named(tmp_path: Path) -> None:
@@ -60,6 +85,7 @@ def test_a_faulty_change_is_refused_and_named_once(
     tmp_path: Path, watched: WatchedAccounts, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was in force stays until it is mended; a change that means the same is none."""
+    caplog.set_level("INFO")
     before = watched.accounts
     (tmp_path / "sources.toml").write_text(ENTRY.format("zendesk"))
     assert [watched.look() for _ in range(5)] == [False] * 5
@@ -68,3 +94,4 @@ def test_a_faulty_change_is_refused_and_named_once(
     (tmp_path / "sources.toml").write_text(f"# a word\n{SOURCES}")
     assert [watched.look() for _ in range(3)] == [False] * 3
     assert (watched.refused, watched.accounts) == (False, before)
+    assert caplog.text.count("sources.toml is without a fault again: hooks of 4 accounts are taken, as before") == 1

@@ -129,6 +129,41 @@ async def test_bodies_have_bounds_together(site: Site) -> None:
     assert (await site.post(ACME, sent, zendesk(sent, time.time()))).status == 200
 
 
+async def test_bodies_that_do_not_come_take_no_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever says great lengths and sends nothing keeps nobody out: a body has what has come of it."""
+    monkeypatch.setattr("streams.gateway.bodies.FIRST_BYTES", 10)
+    site.receiver.bodies = Bodies(2_000, total=4_000)
+    sent = body()
+    writers = [(await asyncio.open_connection("127.0.0.1", site.port))[1] for _ in range(20)]
+    for writer in writers:
+        writer.write(head_of(2_000) + b"x" * 11)
+    await until(lambda: site.receiver.bodies.in_hand == 220)
+    assert (await site.post(ACME, sent, zendesk(sent, time.time()))).status == 200
+    for writer in writers:
+        writer.close()
+    await until(lambda: site.receiver.bodies.in_hand == 0)
+
+
+async def test_one_address_leaves_room_for_others(tmp_path: Path, writes: MemoryWrites) -> None:
+    """Half of all: bodies of one address that come slowly do not keep a vendor's out."""
+    given = {"PULSSI_GATEWAY_PORT": "0", "PULSSI_WALLBOARD_PROXY_FROM": "127.0.0.1"}
+    sent = body()
+    async with gateway(tmp_path, load_settings(given), writes.taken) as site:
+        site.receiver.bodies = Bodies(1_000, total=3_700)
+        writers = [(await asyncio.open_connection("127.0.0.1", site.port))[1] for _ in range(3)]
+        for writer in writers:
+            head = head_of(900).removesuffix(b"\r\n") + b"X-Forwarded-For: 192.0.2.1\r\n\r\n"
+            writer.write(head + b"x" * 899)
+        await until(lambda: site.receiver.counts["zendesk", "acme"].hooks["unavailable"] == 1)
+        assert site.receiver.bodies.in_hand == 1_800
+        signed = zendesk(sent, time.time())
+        assert (await site.post(ACME, sent, {**signed, "X-Forwarded-For": "192.0.2.1"})).status == 503
+        assert (await site.post(ACME, sent, {**signed, "X-Forwarded-For": "192.0.2.2"})).status == 200
+        for writer in writers:
+            writer.close()
+        await until(lambda: site.receiver.bodies.in_hand == 0)
+
+
 async def test_a_slow_body_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """For ever."""
     monkeypatch.setattr("streams.gateway.bodies.WITHIN_S", 0.1)
@@ -230,6 +265,10 @@ async def test_limits_of_accounts_and_addresses(tmp_path: Path, writes: MemoryWr
     address = {"PULSSI_GATEWAY_ADDRESS_REQUEST_BURST": "2", "PULSSI_GATEWAY_ADDRESS_REQUESTS_PER_SECOND": "1"}
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0", **address})
     async with gateway(tmp_path, settings, writes.taken) as site:
+        # Accounts of a vendor come from one address: what is signed counts for its account only.
+        for account, secret in (("acme", SECRET), ("other", OTHER_SECRET)) * 3:
+            answer = await site.post(f"/hooks/zendesk/{account}", sent, zendesk(sent, time.time(), secret))
+            assert answer.status == 200
         answers = [await site.post(ACME, sent) for _ in range(3)]
         assert [answer.status for answer in answers] == [401, 401, 429]
 
@@ -249,7 +288,7 @@ async def test_who_may_read_what(tmp_path: Path, writes: MemoryWrites) -> None:
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0"})
     async with gateway(tmp_path, settings, writes.taken) as site:
         assert (await site.get("/metrics")).status == 200
-        for header in ("X-Forwarded-For", "Forwarded", "Via"):
+        for header in ("X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "CF-Connecting-IP", "X-Real-IP"):
             assert (await site.get("/metrics", **{header: "127.0.0.1"})).status == 401
         assert [(await site.get(path)).status for path in ("/healthz", "/readyz", "/", ACME)] == [200, 200, 200, 405]
         assert (await site.get("/", Host="evil.example")).status == 421

@@ -75,7 +75,12 @@ def test_tags_of_a_group() -> None:
     assert weeks.tag((CENTRE,), "refund", *span) == Mean(2 * (one.value or 0), 4)
     assert weeks.tag((("email", None),), "refund", *span) == one
     assert weeks.tag((BILLING,), "refund", *span) == Mean(0, 4)
-    assert LastWeeks(_past(left_out=3), ZONE).tag((BILLING,), "refund", *span) == UNKNOWN
+    with_more = LastWeeks(_past(left_out=3), ZONE)
+    assert with_more.tag((BILLING,), "refund", *span) == Mean(0, 4)  # it is kept where there was any
+    assert with_more.tag((("email", None),), "refund", *span) == one
+    for group in (SALES, ("email", None), CENTRE):
+        assert weeks.tag((group,), "rare", *span).value == 0
+        assert with_more.tag((group,), "rare", *span) == UNKNOWN
 
 
 def test_without_a_past_nothing_is_known() -> None:

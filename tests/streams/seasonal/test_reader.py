@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.embedded.ports import any_free
@@ -11,6 +12,7 @@ from sinks.clickhouse.migrations import migrate
 from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
 from streams.configuration.environment import load_settings
+from streams.seasonal import reader
 from streams.seasonal.past import HOUR_MS, QUARTER_MS
 from streams.seasonal.reader import KEPT_MS, PastReader, PastReading, read_past
 from tests.sinks.rows import pane, tag_pane, write
@@ -82,15 +84,31 @@ def test_since_when_each_channel_is_known(database: Settings) -> None:
 def test_what_is_too_much_is_left_out_the_least_first(database: Settings) -> None:
     """Memory is bounded by the number of queues and tags; of those that are left out it is said how many."""
     queues = [pane(sample="offered", pane_start=NOON - DAY, n=n, channel="call", queue=f"q{n}") for n in (3, 1, 2)]
-    tags = [tag_pane(pane_start=NOON - DAY, n=n, tag=f"t{n}", **SALES) for n in (4, 9, 6, 5)]
+    tags = [tag_pane(pane_start=NOON - DAY, n=n, tag=f"t{n}", **SALES) for n in (4, 9, 5)]
+    tags += [tag_pane(pane_start=NOON - DAY, n=n, tag="both", channel="call", queue=f"q{n}") for n in (1, 5)]
     write(database, Batch(panes=queues, tag_panes=tags))
     past = read_past(database, NOON, queues=2, tags=1)
     assert set(past.arrivals) == {("call", "q3"), ("call", "q2")}
     assert set(past.tags) == {("call", "sales", "t9")}
-    assert past.left_out == 3
+    assert past.left_out == 4
+    for most, kept, left_out in ((2, {"t9"}, 4), (3, {"t9", "both"}, 2), (4, {"t9", "both", "t5"}, 1)):
+        past = read_past(database, NOON, queues=2, tags=most)
+        assert {tag for _, _, tag in past.tags} == kept  # in all of its queues or in none
+        assert (len(past.tags), past.left_out) == (5 - left_out, left_out)
     (of_calls,) = past.of_channel.items()
     assert (of_calls[0], sum(of_calls[1].values())) == ("call", 6)
     assert read_past(database, NOON, queues=3).of_channel == {}
+
+
+def test_memory_does_not_grow_with_tags(database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where programs put a number of each contact into a tag, ClickHouse counts hours of those alone that are kept."""
+    tags = [
+        tag_pane(pane_start=NOON - DAY, n=1 + number % 2, tag=f"order {number}", **SALES) for number in range(20_000)
+    ]
+    write(database, Batch(tag_panes=tags))
+    monkeypatch.setitem(reader.QUERY_LIMITS, "max_memory_usage", 100_000_000)
+    past = read_past(database, NOON, tags=100)
+    assert (len(past.tags), past.left_out) == (100, 19_900)
 
 
 async def test_it_is_asked_again_and_what_was_read_stays(empty_database: Settings) -> None:

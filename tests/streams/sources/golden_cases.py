@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import SecretStr
 
+from schemas.configuration.mapping_file import MappingFile
 from streams.sources.adapter import AccountRules, Payload, Request
 
 FOLDER: Final = Path(__file__).parent / "golden"
@@ -68,7 +69,8 @@ def _case(path: Path, number: int, case: dict[str, Any]) -> GoldenCase:
 
 
 def _request(given: dict[str, Any]) -> Request:
-    return Request(given["path"], tuple((name, value) for name, value in given.get("query", [])), given.get("base", ""))
+    query = tuple((name, value) for name, value in given.get("query", []))
+    return Request(given["path"], query, given.get("base", ""), given.get("lasting", False))
 
 
 def account_rules(source: str, given: dict[str, Any]) -> AccountRules:
@@ -78,5 +80,7 @@ def account_rules(source: str, given: dict[str, Any]) -> AccountRules:
         known[key] = frozenset(known.get(key, ()))
     if "time_zone" in known:
         known["time_zone"] = ZoneInfo(known["time_zone"])
+    if "mapping" in known:
+        known["mapping"] = MappingFile.model_validate(known["mapping"])
     known["pseudonym_key"] = SecretStr(known.get("pseudonym_key", "k" * 32))
     return AccountRules(source, ACCOUNT, **known)

@@ -80,6 +80,23 @@ async def test_more_than_fits_waits(topics: KafkaServer, monkeypatch: pytest.Mon
     assert producer.sent[CONTACTS["chat"]] == 5_000
 
 
+async def test_many_at_once(topics: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that are queued together are all there, by key in order, and wait for room as single ones do."""
+    monkeypatch.setattr("streams.sources.event_producer.BUFFERED", 500)
+    async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
+        for begin in range(0, 3_000, 300):
+            numbers = range(begin, begin + 300)
+            await producer.send_all((CONTACTS["call"], b"contact-%d" % (each % 50), b"%d" % each) for each in numbers)
+            assert producer.waiting < 800
+    found = await asyncio.to_thread(consumed, topics.bootstrap, 3_000)
+    by_key: dict[bytes, list[int]] = defaultdict(list)
+    for record in found:
+        assert record.partition == partition_of(record.key, 3)
+        by_key[record.key].append(int(record.value))
+    assert all(numbers == sorted(numbers) for numbers in by_key.values())
+    assert producer.sent.total() == 3_000
+
+
 async def test_missing_topics_are_named(fresh_kafka: KafkaServer) -> None:
     """No topic is made by producing to it: the broker's defaults would be the wrong partitions."""
     with pytest.raises(TopicsMissingError, match=r"contacts\.chat.*pulssi migrate"):

@@ -2,6 +2,9 @@
 
 import base64
 import hmac
+import json
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,13 +13,16 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.configuration.toml_files import ConfigurationError
+from streams.decoding.decoder import decode
 from streams.sources import vendor_values as values
 from streams.sources.accounts import load_accounts
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
-from streams.sources.checked_events import record_of
+from streams.sources.checked_events import map_payload, record_of
 from streams.sources.contact_events import ContactEvents
 from streams.sources.pseudonyms import pseudonym
+from streams.sources.registry import adapter_of
 from streams.sources.signatures import HmacOfBody, SharedSecret, SignedOrShared, TimestampedHmac
+from tests.streams.sources.golden_cases import golden_cases
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -184,6 +190,8 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "asterisk"\naccount = "a"', "asterisk needs `time_zone`"),
         ('source = "zammad"\naccount = "a"\nstates = { "8" = "waiting" }', "states.8"),
         ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
+        ('source = "email"\naccount = "a"\npseudonym_env = "K"', "email needs `url_imap` or `path`"),
+        ('source = "email"\naccount = "a"\npath = "x"', "email needs `pseudonym_env` or `pseudonym_file`"),
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
@@ -208,3 +216,62 @@ def test_neither_one_nor_many(body: bytes) -> None:
     """A body without an object, or with anything beside objects, is refused."""
     with pytest.raises(UnmappableError):
         values.json_objects(body)
+
+
+@pytest.mark.parametrize("native", ["é" * 40, "é" * 125, "\u0958" * 60, "\ufb2c" * 50, "x" * 300])
+def test_two_writings_of_an_id_are_one_contact(native: str) -> None:
+    """Composed or not, and cut or not: the contact is the same, and its key is its id."""
+    found = set()
+    for form in ("NFC", "NFD"):
+        made = ContactEvents(AccountRules("asterisk", "acme"), unicodedata.normalize(form, native), "call")
+        made.add("contact.started", "2026-03-01T08:00:00Z", "started", native)
+        record = record_of(made.events[0])
+        decode(record.topic, record.key, record.value)
+        found.add(record.key)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("source", ["freshdesk", "intercom", "puzzel", "zendesk", "chatwoot", "zammad"])
+def test_no_number_and_no_length_of_tags_costs_a_contact_its_events(source: str) -> None:
+    """A tag that is too long is cut, and what does not fit into one event goes into the next, in every golden case."""
+    tried = 0
+    for case in golden_cases():
+        if case.source != source or not {"events"} & case.wanted.keys():
+            continue
+        for body, count in _with_many_tags(case.payload.body, objects=source == "intercom"):
+            outcome = map_payload(adapter_of(case.source), case.form, case.payload._replace(body=body), case.account)
+            told = {tag for each in outcome.records for tag in json.loads(each.value).get("tags", [])}
+            made = {tag for tag in told if tag[:3].isdecimal()}
+            tried += bool(made)
+            assert len(made) in {0, count}
+            assert all(len(tag) <= 128 for tag in told)
+    assert tried
+
+
+def _with_many_tags(body: bytes, *, objects: bool) -> Iterator[tuple[bytes, int]]:
+    """Give a payload with many tags in the place of each list of them, or with a long one in the place of one."""
+    try:
+        whole = json.loads(body)
+    except ValueError:
+        return
+    names = [f"{number:03} {'x' * 300}" for number in range(70)]
+    for holder, key in list(_tags_in(whole)):
+        kept = holder[key]
+        if isinstance(kept, list):
+            holder[key] = [{"id": name[:3], "name": name} if objects else name for name in names]
+            yield json.dumps(whole).encode(), len(names)
+        else:
+            holder[key] = names[0]
+            yield json.dumps(whole).encode(), 1
+        holder[key] = kept
+
+
+def _tags_in(within: Any) -> Iterator[tuple[dict[str, Any], str]]:  # noqa: ANN401 - JSON
+    for each in within if isinstance(within, list) else [within]:
+        if not isinstance(each, dict):
+            continue
+        for key, value in each.items():
+            is_row = each.get("attribute") == "tag" and key == f"value_{'to' if each['type'] == 'added' else 'from'}"
+            if is_row or (key in {"tags", "labels", "added_tags", "removed_tags"} and isinstance(value, list)):
+                yield each, key
+            yield from _tags_in(value)

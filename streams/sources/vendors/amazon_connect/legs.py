@@ -1,10 +1,11 @@
-"""A leg is what Amazon Connect calls a contact: a transfer or callback makes the next, and all of them are one contact.
+"""The events of a leg, which is what Amazon Connect calls a contact.
 
-Contact events and contact records are both snapshots of a leg. Whatever a snapshot knows becomes an event whose id is
-made of the leg and the fact, so that it does not matter which of them came, in which order and how often.
+A transfer or callback begins the next leg; all legs are one contact here. Contact events and contact records are both
+snapshots of a leg. Each fact in a snapshot becomes an event whose id is made of the leg and the fact. So it does not
+matter which snapshots came, in which order and how often.
 
-A leg cannot know at its end that another follows. It ends as if the customer had left, and the next leg takes that back
-with `event.voided`, which may come before or after.
+At a leg's end it is not known whether another follows. It ends as if the customer had left, and the next leg takes that
+back with `event.voided`, which may come before or after.
 """
 
 from typing import Final, NamedTuple

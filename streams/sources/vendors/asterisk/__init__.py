@@ -1,6 +1,6 @@
 """Asterisk: the queue log of `app_queue`, from its file (`queue_log`) or its realtime table (`realtime`).
 
-It comes by no hook: `pulssi follow asterisk` reads it as it grows, and `pulssi import asterisk` what it has of old.
+Asterisk sends no hooks: `pulssi follow asterisk` reads the log as it grows, `pulssi import asterisk` reads older rows.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The rows that make up most of a queue log, mapped without building anything twice: for imports of years.
+"""Maps the most frequent rows of a queue log fast, for imports of years.
 
-Gives byte for byte what `meaning.py` and the check of the contract give; whatever is unusual is left to them. Values
-that end up in JSON are checked once, and kept: queues and members are few.
+It gives byte for byte what `meaning.py` and the check of the contract give, and leaves unusual rows to them. A queue or
+member that is written into JSON is checked once and then kept in memory, since there are few of them.
 """
 
 import re
@@ -54,8 +54,7 @@ class _FastRows:
         self._queues: dict[str, str] = {}
         self._members: dict[str, tuple[str, str]] = {}
         self._callers: dict[str, str] = {}
-        self._stamp = ""
-        self._at = ""
+        self._times: dict[str, str] = {}
         contact_id = account.contact_id("")
         self._contact_id = contact_id
         usable = _PLAIN.fullmatch(contact_id) is not None and _PLAIN.fullmatch(account.source) is not None
@@ -77,25 +76,26 @@ class _FastRows:
         kind = _KINDS.get(event)
         if kind is None or call in _NO_CALLS or len(call) > self._room:
             return None
-        if stamp != self._stamp and not self._take_time(stamp):
+        at = self._times.get(stamp) or self._time(stamp)
+        if not at:
             return None
         queue = self._queues.get(name) or self._queue(name)
         if not queue:
             return None
         event_id = f"{event}:{stamp}:{name}"
         if kind in _OF_AGENT:
-            return self._of_agent(kind, event_id, queue, parts, row, line)
+            return self._of_agent(at, kind, event_id, queue, parts, row, line)
         more = ""
         if event == "ENTERQUEUE":
-            caller = self._caller(parts[_CALLER], row) if len(parts) > _CALLER and parts[_CALLER] else ""
-            start = self._event(f"started:{stamp}:{name}", "contact.started", call, queue, 2 * line, caller)
-            return start, self._event(event_id, kind, call, queue, 2 * line + 1)
+            caller = self._caller(parts[_CALLER]) if len(parts) > _CALLER and parts[_CALLER] else ""
+            start = self._event(at, f"started:{stamp}:{name}", "contact.started", call, queue, 2 * line, caller)
+            return start, self._event(at, event_id, kind, call, queue, 2 * line + 1)
         if kind == "contact.dequeued":
             more = f',"reason":"{DEQUEUED[event]}"'
-        return (self._event(event_id, kind, call, queue, 2 * line, more),)
+        return (self._event(at, event_id, kind, call, queue, 2 * line, more),)
 
     def _of_agent(
-        self, kind: str, event_id: str, queue: str, parts: list[str], row: bytes, line: int
+        self, at: str, kind: str, event_id: str, queue: str, parts: list[str], row: bytes, line: int
     ) -> tuple[OutgoingEvent, ...] | None:
         _, call, _, agent, _ = parts[:_FIXED]
         member = self._members.get(agent) or self._member(agent, row)
@@ -106,25 +106,30 @@ class _FastRows:
             event_id = f"{event_id}:{parts[_FIXED]}"
         if len(event_id) > _LONGEST_ID:
             return None
-        return (self._event(event_id, kind, call, queue, 2 * line, member[1]),)
+        return (self._event(at, event_id, kind, call, queue, 2 * line, member[1]),)
 
-    def _event(self, event_id: str, kind: str, call: str, queue: str, seq: int, more: str = "") -> OutgoingEvent:
+    def _event(
+        self, at: str, event_id: str, kind: str, call: str, queue: str, seq: int, more: str = ""
+    ) -> OutgoingEvent:
         contact_id = f"{self._contact_id}{call}"
         value = (
-            f'{{"event_id":"{event_id}","type":"{kind}","occurred_at":"{self._at}","contact_id":"{contact_id}",'
+            f'{{"event_id":"{event_id}","type":"{kind}","occurred_at":"{at}","contact_id":"{contact_id}",'
             f'{self._common},"queue":{queue},"seq":{seq}{more}}}'
         )
         return _new(OutgoingEvent, (_TOPIC, contact_id.encode(), value.encode()))
 
-    def _take_time(self, stamp: str) -> bool:
+    def _time(self, stamp: str) -> str:
+        """Write a second as the contract has it; empty where it is none."""
         if len(stamp) > _SECOND_DIGITS or not stamp.isdecimal():
-            return False
+            return ""
         try:
-            self._at = time_of(int(stamp), "time")
+            at = time_of(int(stamp), "time")
         except UnmappableError:
-            return False
-        self._stamp = stamp
-        return True
+            return ""
+        if len(self._times) >= _MOST_KEPT:  # a log goes on in time: the former seconds do not come again
+            self._times.clear()
+        self._times[stamp] = at
+        return at
 
     def _queue(self, name: str) -> str:
         """Name a queue as it stands in JSON, once the contract takes it; empty where it does not."""
@@ -150,11 +155,11 @@ class _FastRows:
         self._members[agent] = found = member, f',"agent_id":{field}'
         return found
 
-    def _caller(self, number: str, row: bytes) -> str:
+    def _caller(self, number: str) -> str:
         found = self._callers.get(number)
         if found is None:
             if len(self._callers) >= _MOST_KEPT:
                 self._callers.clear()
-            hidden = caller_of(file_row(Payload(row)), self._account)
+            hidden = caller_of(number, self._account)
             self._callers[number] = found = f',"customer_id":"{hidden}"' if hidden else ""
         return found

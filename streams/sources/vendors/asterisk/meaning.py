@@ -1,7 +1,7 @@
 """What each row of the queue log means: the one table of Asterisk's events and ours. Pure.
 
-When each is written: Asterisk's apps/app_queue.c. A call is one contact, under its id, whatever queues it visits: so a
-row says all by itself. Nothing tells of a call outside its queues, nor of hold and wrap-up.
+When each row is written is in Asterisk's apps/app_queue.c. A call is one contact, under its id, whatever queues it
+visits: so each row can be mapped alone. The log has no calls outside queues, no hold and no wrap-up.
 """
 
 import re
@@ -89,9 +89,8 @@ def order_of(row: Row, place: int) -> int:
     return 2 * row.line + place if row.line else 0
 
 
-def caller_of(row: Row, account: AccountRules) -> str:
+def caller_of(number: str, account: AccountRules) -> str:
     """Return the pseudonym of a caller's number; empty where it is not told, or there is no key."""
-    number = row.parameter(2)
     return "" if number.casefold() in _UNKNOWN_CALLERS else pseudonym(account.pseudonym_key, number)
 
 
@@ -128,7 +127,7 @@ def _of_member(row: Row, account: AccountRules, status: str) -> Mapped:
 
 def _entered(contact: ContactEvents, row: Row, account: AccountRules) -> None:
     """Write the caller's entry: the first one of a call is its start, which the fold knows by its time."""
-    caller = caller_of(row, account)
+    caller = caller_of(row.parameter(2), account)
     contact.add("contact.started", row.at, "started", row.stamp, row.queue, seq=order_of(row, 0), customer_id=caller)
     contact.add("contact.queued", row.at, row.event, row.stamp, row.queue, seq=order_of(row, 1))
 

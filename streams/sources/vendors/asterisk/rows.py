@@ -9,8 +9,6 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-import orjson
-
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.vendor_values import JsonObject, json_object, optional_text_at, text_at, time_of
 from streams.times import rfc3339
@@ -22,6 +20,8 @@ _EPOCH: Final = re.compile(r"\d{1,10}")
 _CALL_BEGAN: Final = re.compile(r"(?:^|-)(\d{9,10})\.\d+$")
 _LOCAL: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?")
 _NOBODY: Final = "NONE"
+#: What exports of databases write where a column has no value.
+_NULLS: Final = frozenset({"NULL", "\\N"})
 _MS: Final = 1000
 #: A row is written a moment after its call came, or within the second of it.
 _CLOCK_S: Final = 1
@@ -66,7 +66,10 @@ def file_row(payload: Payload) -> Row:
 
 def table_row(payload: Payload, account: AccountRules) -> Row:
     """Read a row of the realtime table, as JSON with its columns' names. Raises UnmappableError."""
-    found = json_object(payload.body)
+    found = {
+        name: None if isinstance(value, str) and value in _NULLS else value
+        for name, value in json_object(payload.body).items()
+    }
     if optional_text_at(found, "data1") or "data" not in found:
         parameters = [optional_text_at(found, f"data{number}") for number in range(1, _PARAMETERS + 1)]
     else:
@@ -120,8 +123,3 @@ def seconds_before(at: str, seconds: int) -> str:
     """Give the time so many seconds before another."""
     moment = datetime.fromisoformat(at) - timedelta(seconds=seconds)
     return rfc3339(round(moment.timestamp() * _MS))
-
-
-def written_as_json(row: JsonObject) -> bytes:
-    """Write a table's row as the form `realtime` has it."""
-    return orjson.dumps(row, default=str)

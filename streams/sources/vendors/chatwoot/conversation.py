@@ -1,7 +1,7 @@
-"""What a conversation becomes, however it is told: by a hook or by a row of the API.
+"""The events of a conversation, from a hook or from a row of the API.
 
-Chatwoot shows conversations as they are, so most events are statements of a state, as of `updated_at`: repeated later
-they change nothing. Its `id` is the number that people see, unique within the account.
+Chatwoot sends the present state of a conversation. So most events state this state, as of `updated_at`, and change
+nothing when they are repeated. Its `id` is the number that people see, unique within the account.
 """
 
 from collections.abc import Mapping

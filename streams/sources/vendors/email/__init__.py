@@ -1,7 +1,7 @@
-"""E-mail without a help desk: a mail's header becomes events; which contact a mail belongs to, its thread says.
+"""E-mail without a help desk: the headers of mails become events, and the thread of a mail names its contact.
 
-A mail alone (form `mail`) says which thread it belongs to as far as its own header tells. What follows or imports a
-mailbox knows more of its mails, and gives statements (form `thread`) that `Threads` made of them.
+The form `mail` is one mail, whose thread is only known from its own header. The follower and the import know all mails
+of a mailbox: they use the form `thread`, statements that `Threads` has made.
 """
 
 from collections.abc import Mapping
@@ -40,11 +40,13 @@ ADAPTER: Final = Adapter(
     forms={"mail": _map_mail, "thread": _map_thread},
     feeds={
         "offered": FULL,
-        "entered": Feed("part", "each wait of a customer for a reply; moves between folders are not seen"),
+        "entered": Feed("part", "new cases; moves between folders are not seen"),
         "queue_wait": Feed("part", _REPLY),
         "first_response": Feed("part", _REPLY),
         "next_response": Feed("part", _REPLY),
         "nudges": Feed("part", _REPLY),
         "slow": Feed("part", _REPLY),
     },
+    # A mail that cannot be mapped is no JSON, so none of it is kept: it lies in its folder.
+    secret_keys=frozenset({"from", "received", "subject", "to"}),
 )

@@ -7,7 +7,6 @@ field: what cannot be read is as if it were not there, and long ones are cut bef
 import re
 from collections.abc import Iterable, Iterator
 from email.errors import HeaderParseError, MessageError
-from email.parser import BytesParser
 from email.policy import default
 from email.utils import getaddresses
 from typing import Final
@@ -15,14 +14,14 @@ from typing import Final
 #: Longer headers are cut here.
 HEADER_BYTES: Final = 256 * 1024
 #: Of a field; long threads have long References, and big mailings have long To.
-FIELD_CHARACTERS: Final = 20_000
+FIELD_BYTES: Final = 20_000
 #: Fields of one name that are looked at.
 _FIELDS: Final = 50
 _SUBJECT_CHARACTERS: Final = 1_000
 _ADDRESSES: Final = 500
 
-#: A field with the lines that continue it.
-_LINE: Final = re.compile(rb"^[!-9;-~]{1,200}:[^\r\n]*(?:\r?\n|\Z)(?:[ \t][^\r\n]*(?:\r?\n|\Z))*", re.MULTILINE)
+#: A field with the lines that continue it; whatever is no field is passed over.
+_FIELD: Final = re.compile(rb"^([!-9;-~]{1,200}):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.MULTILINE)
 _END: Final = re.compile(rb"\r?\n\r?\n")
 _ID: Final = re.compile(r"<([^<>\s]{1,998})>")
 _BARE_ID: Final = re.compile(r"[^<>\s,;]{1,900}@[^<>\s,;]{1,98}")
@@ -46,14 +45,11 @@ class MailHeader:
     """The fields of a header by name; values are unfolded, and decoded only where it is said."""
 
     def __init__(self, header: bytes) -> None:
-        # The parser would take whatever follows a faulty line for the body.
-        lines = b"".join(_LINE.findall(header))
-        message = BytesParser(policy=default).parsebytes(lines, headersonly=True)
         self._fields: dict[str, list[str]] = {}
-        for name, value in message.raw_items():
-            values = self._fields.setdefault(name.lower(), [])
+        for field in _FIELD.finditer(header):
+            values = self._fields.setdefault(field[1].decode("ascii").lower(), [])
             if len(values) < _FIELDS:
-                values.append(_FOLDS.sub("", str(value)[:FIELD_CHARACTERS]).strip())
+                values.append(_FOLDS.sub("", _text(field[2][:FIELD_BYTES])).strip())
 
     def __bool__(self) -> bool:
         return bool(self._fields)
@@ -88,7 +84,16 @@ class MailHeader:
             decoded = str(default.header_factory("subject", written))
         except _UNREADABLE:
             decoded = written
+        # What an encoded word holds may be no text.
         return decoded.encode("utf-8", "replace").decode("utf-8")
+
+
+def _text(raw: bytes) -> str:
+    """Decode a field: plain bytes are UTF-8 (RFC 6532), or what old programs write."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _addresses(values: Iterable[str]) -> Iterator[str]:
@@ -99,4 +104,4 @@ def _addresses(values: Iterable[str]) -> Iterator[str]:
             parsed = []
         found = [address for each in parsed if (address := each.strip()) and _ADDRESS.fullmatch(address)]
         for address in (found or _ADDRESS.findall(value))[:_ADDRESSES]:
-            yield address.encode("utf-8", "replace").decode("utf-8").casefold()
+            yield address.casefold()

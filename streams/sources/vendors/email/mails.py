@@ -1,7 +1,7 @@
-"""What the numbers need of a mail, without a word or an address of anybody: facts that are a mail's own.
+"""The facts of a mail that the numbers need, without texts and addresses.
 
-Ids, subjects and addresses are in them only as keyed hashes, so they can be kept, and compared with each other. The
-same mail has the same facts wherever it lies and whenever it is read.
+Ids, subjects and addresses are only kept as keyed hashes, which can be compared with each other. The same mail gives
+the same facts wherever it is stored and whenever it is read.
 """
 
 from collections.abc import Iterable, Mapping

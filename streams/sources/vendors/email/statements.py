@@ -1,7 +1,7 @@
-"""What is said of a contact because of a mail, as data and as events.
+"""Statements about contacts that mails give, as data and as events.
 
-Statements are harmless when they are repeated: ids are made of the mails' own. A mail that is found to belong to
-another contact than was said is said again there, and the contact that it was said of is discarded into that one.
+A repeated statement does no harm, as its ids are made of the mail's. If a mail turns out to belong to another contact,
+it is stated again for that contact, and the first contact is discarded as merged into it.
 """
 
 from collections.abc import Mapping
@@ -87,14 +87,13 @@ def _of_mail(contact: str, mail: Mail, account: AccountRules, *, starts: bool) -
     is_customers = mail.author == "customer"
     carried = mail.customer if is_customers or starts else ""
     told = ContactEvents(account, contact, "email", customer_id=carried)
-    queue = mail.queue if starts or (is_customers and mail.is_of_people) else ""
-    if starts:
-        direction, by = ("", "") if is_customers else ("outbound", "agent")
-        told.add("contact.started", at, started, queue=queue, direction=direction, initiated_by=by)
     # Times have whole seconds: an answer is behind what it answers.
     seq = len(mail.references) + 1
-    if is_customers and mail.is_of_people:
-        told.add("contact.queued", at, queued, queue=queue, seq=seq)
+    if starts:
+        direction, by = ("", "") if is_customers else ("outbound", "agent")
+        told.add("contact.started", at, started, queue=mail.queue, direction=direction, initiated_by=by)
+        if is_customers:
+            told.add("contact.queued", at, queued, queue=mail.queue, seq=seq)
     told.add(
         "message.sent",
         at,

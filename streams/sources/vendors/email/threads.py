@@ -1,11 +1,14 @@
-"""Which contact each mail belongs to: a function of the set of mails, whatever the order in which they are read.
+"""Finds the contact of each mail; the result depends on the set of mails, not on the order in which they are read.
 
-Most mails say it themselves: the first id in References, and the topic. Two things take other mails' word. Some name
-only the mail that they answer, and some agents change the topic: such a mail joins its thread with that of another, if
-both have one topic, or if it is no customer's and answers the other. (A customer's mail with another topic is an old
-mail that was used for a new case.) Joined threads are one contact, named by the earliest mail of a person; what was
-said under another name is taken back and said again. Joins are never undone, and the earliest mail only gets earlier:
-so in the end any order has said the same.
+Most mails name their thread themselves, by the first id in References and by the topic. Others do not: some name only
+the mail that they answer, and some agents change the topic. Such a mail joins its own thread with that of a mail that
+it refers to, if both have the same topic, or if it answers that mail and is not from a customer. (If a customer answers
+with another topic, an old mail was used for a new case.) Joined threads are one contact, named after the earliest mail
+of a person. What was stated under another name is taken back and stated again. Threads are never parted, and the
+earliest mail only gets earlier: so in the end any order has stated the same.
+
+One thing is beyond that: a mail of an agent whom nothing names as one, read as a customer's before its copy in the
+folder of sent mail. It is taken back; a start that was taken back because of it is not said again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +26,7 @@ Place: TypeAlias = tuple[int, int, str]
 class _Contact:
     """Mails that belong together."""
 
-    __slots__ = ("first", "mails", "names", "said", "said_to_start")
+    __slots__ = ("first", "mails", "names", "said", "started_by")
 
     def __init__(self) -> None:
         #: The threads and tokens that lead here.
@@ -33,8 +36,8 @@ class _Contact:
         self.first: Mail | None = None
         #: The name under which its mails were said; empty: nothing was.
         self.said = ""
-        #: Whether a mail was said to start it.
-        self.said_to_start = False
+        #: The mail that was said to start it.
+        self.started_by: Mail | None = None
 
     @property
     def name(self) -> str:
@@ -42,9 +45,10 @@ class _Contact:
         return "" if self.first is None else self.first.thread
 
     @property
-    def starts(self) -> bool:
-        """Whether its start was seen: an agent's mail that answers another was not the first."""
-        return self.first is not None and (self.first.author == "customer" or self.first.begins)
+    def start(self) -> Mail | None:
+        """The mail that starts it; None where that was not seen: an agent's mail that answers another is not it."""
+        is_start = self.first is not None and (self.first.author == "customer" or self.first.begins)
+        return self.first if is_start else None
 
 
 class Threads:
@@ -80,7 +84,8 @@ class Threads:
         )
         for first, contact in in_order:
             names = {each.thread for each in contact.mails.values() if each.is_of_people} - {contact.name}
-            said = _taken_back(contact, names) + (_never_started(contact) if not contact.starts else [])
+            others = [each for each in contact.mails.values() if each.is_of_people] if contact.start is None else []
+            said = _taken_back(contact, names) + _not_started_by(contact.name, first.at, others)
             yield _place(first), said + [_of(contact, each) for each in sorted(contact.mails.values(), key=_place)]
 
     def _replace(self, known: Mail, mail: Mail) -> list[Statement]:
@@ -90,6 +95,8 @@ class Threads:
         if contact.first is not None and contact.first.id == mail.id:
             people = (each for each in contact.mails.values() if each.is_of_people)
             contact.first = min(people, key=_place, default=None)
+        if contact.started_by == known:
+            contact.started_by = None
         if known.event_ids == mail.event_ids or not contact.said:
             return []
         return [Statement(contact.said, known.at, voids=known.event_ids)]
@@ -126,20 +133,24 @@ class Threads:
         name = "" if first is None else first.thread
         again = {each.id: each for contact in joined if contact.said != name for each in contact.mails.values()}
         others = {contact.said for contact in joined} - {name, ""}
-        said_to_start = any(contact.said_to_start for contact in joined)
         into = max(joined, key=lambda contact: len(contact.mails))
         for contact in joined:
             into.mails.update(contact.mails)
             into.names |= contact.names
         self._contacts.update(dict.fromkeys(into.names, into))
         into.mails[mail.id] = again[mail.id] = mail
-        into.first, into.said = first, name
-        into.said_to_start = into.starts
+        into.first = first
+        start = into.start
+        before = [(contact.said, by) for contact in joined if (by := contact.started_by) is not None]
+        if start is not None and (name, start) not in before:
+            again[start.id] = start
+        said = [] if first is None else _taken_back(into, others)
+        for called, by in before:
+            if (called, by) != (name, start):
+                said += _not_started_by(called, by.at, [by])
+        into.said, into.started_by = name, start
         if first is None:
-            return []
-        said = _taken_back(into, others)
-        if said_to_start and not into.starts:
-            said += _never_started(into)
+            return said
         return said + [_of(into, each) for each in sorted(again.values(), key=_place)]
 
     def _forget(self) -> None:
@@ -178,8 +189,7 @@ def _belongs(mail: Mail, other: Mail) -> bool:
 
 
 def _of(contact: _Contact, mail: Mail) -> Statement:
-    starts = contact.starts and contact.first is not None and contact.first.id == mail.id
-    return Statement(contact.name, mail.at, mail, starts=starts)
+    return Statement(contact.name, mail.at, mail, starts=contact.start is not None and contact.start.id == mail.id)
 
 
 def _taken_back(contact: _Contact, names: Iterable[str]) -> list[Statement]:
@@ -192,9 +202,7 @@ def _taken_back(contact: _Contact, names: Iterable[str]) -> list[Statement]:
     return [*parts, Statement(contact.name, first.at, voids=tuple(merge_id(each) for each in sorted(others)))]
 
 
-def _never_started(contact: _Contact) -> list[Statement]:
-    """Take back the starts that mails told before the earliest was known, which was not the first."""
-    first = contact.first
-    later = [each for each in contact.mails.values() if each.is_of_people and each is not first]
-    voids = tuple(each.event_ids[0] for each in sorted(later, key=_place))
-    return [Statement(contact.name, first.at, voids=voids)] if first is not None and voids else []
+def _not_started_by(name: str, at: int, mails: Iterable[Mail]) -> list[Statement]:
+    """Take back that mails started a contact: an earlier one is known, or that it began before it was seen."""
+    voids = tuple(each for mail in sorted(mails, key=_place) for each in mail.event_ids[:2])
+    return [Statement(name, at, voids=voids)] if voids else []

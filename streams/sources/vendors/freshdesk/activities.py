@@ -1,7 +1,7 @@
 """The daily export of activities: what was changed of tickets, second by second.
 
-Dates are day-first. A status is written as its name, where tickets have a number. Rows have no ids, and equal rows
-occur: as each is a statement of what is so from then on, an equal one is that statement once more.
+Dates are day-first. A status is written by its name, but tickets have its number. Rows have no ids, and some are equal:
+each row states what holds from then on, so an equal row repeats the statement and changes nothing.
 """
 
 import re
@@ -68,8 +68,7 @@ def _add(ticket: Ticket, given: JsonObject, state: str) -> str:
         add_group(ticket, group, queue, at)
     for name, kind in (("added_tags", "contact.tagged"), ("removed_tags", "contact.untagged")):
         tags = [text_at({"tag": tag}, "tag") for tag in list_at(changed, f"activity.{name}")]
-        if tags:
-            add(kind, at, name, at, *sorted(tags), tags=tags)
+        ticket.events.add_tags(kind, at, tags, name, at)
     if value_at(changed, "activity.spam") is True:
         add("contact.discarded", at, "spam", at, reason="spam")
     return state

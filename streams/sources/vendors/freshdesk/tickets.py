@@ -1,8 +1,8 @@
 """A ticket of Freshdesk: its start, its conversations, and the states that it is in.
 
-`stats` knows only the latest time of each thing that happened. What a ticket is in now is told as a statement that
-changes nothing when it is repeated; activities tell what came between, with the same ids where it is the same.
-Times are whole seconds, so `seq` orders what happens in one: messages by their ids, and states behind them.
+`stats` has only the latest time of each kind of change. So the present state becomes an event that changes nothing when
+it is repeated. Activities give the states in between; the same fact has the same id. Times are whole seconds, so `seq`
+orders the events of one second: messages by their ids, and states behind them.
 """
 
 from datetime import datetime, timedelta
@@ -70,8 +70,6 @@ _STATE_SEQ: Final[dict[TicketState, int]] = {
     "resolved": _BEHIND + 5,
 }
 _TAGS: Final = _BEHIND + 10
-#: Tags that an event may have.
-_TAGS_AN_EVENT: Final = 32
 
 
 class Ticket(NamedTuple):
@@ -162,10 +160,7 @@ def add_states(ticket: Ticket, *, is_answered: bool) -> None:
             at = ticket.created_at
         add_group(ticket, group, queue, at)
     tags = [text_at({"tag": tag}, "tag") for tag in list_at(given, "ticket.tags")]
-    for first in range(0, max(len(tags), 1), _TAGS_AN_EVENT):
-        some = tags[first : first + _TAGS_AN_EVENT]
-        whole = {"replace": True} if first == 0 else {}
-        add("contact.tagged", updated_at, "tags", updated_at, *sorted(some), seq=_TAGS + first, tags=some, **whole)
+    ticket.events.add_all_tags(updated_at, tags, "tags", updated_at, seq=_TAGS)
     add_state(ticket, state, _since(given, state) or updated_at)
     for gone, reason in (("spam", "spam"), ("deleted", "other")):
         if value_at(given, f"ticket.{gone}") is True:
@@ -194,6 +189,8 @@ def add_state(ticket: Ticket, state: TicketState, at: str) -> None:
         add("contact.resolved", at, "status", state, at, seq=seq)
     else:
         waits_for = {"for_": "third_party"} if state == "paused_third_party" else {}
+        if at > ticket.created_at:  # what waits is open, also where nothing says that it was opened again
+            add("contact.reopened", at, "status", state, at, "reopened", seq=_STATE_SEQ["open"])
         add("contact.paused", at, "status", state, at, seq=seq, **waits_for)
 
 

@@ -1,7 +1,7 @@
 """A conversation as the details job and query give it: participants, their sessions, and the segments of each.
 
-The same conversation comes in several windows, and while it is open its last segments have no end. What is over becomes
-the facts that detail events tell, under the same ids; what is not over yet is left for the next time.
+The same conversation is in several intervals, and while it is open its last segments have no end. Segments that have
+ended give the same events as detail events do, with the same ids; the others are left for a later import.
 """
 
 from collections.abc import Iterable

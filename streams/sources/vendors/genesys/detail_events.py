@@ -1,7 +1,8 @@
-"""Detail events: one fact each, of a session of a conversation. They have no id; session and fact make one.
+"""Detail events: each is one fact of a session of a conversation. They have no id: session and fact make one.
 
-When a user answered is told twice: at once by the queue's session (`acd.end`, ANSWERED), and at the end by the user's
-own (`user.end`, by its durations). A second connection of one agent at the same time changes nothing, so both are told.
+The time at which a user answered comes twice: at once by the queue's session (`acd.end`, ANSWERED), and at the end by
+the user's session (`user.end`, by its durations). Both become events: a second connection of the same agent changes
+nothing.
 """
 
 import re

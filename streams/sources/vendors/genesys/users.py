@@ -1,6 +1,7 @@
 """What `v2.users.{id}.activity` tells of a user: a snapshot of presence and routing status.
 
-Published clients read these fields; Genesys' own page of them was not seen, so that what is not known is refused.
+The fields are those that published clients read. Genesys' own page about them was not seen, so unknown values are
+refused.
 """
 
 import re

@@ -55,8 +55,6 @@ _PRIORITIES: Final = {
     "high": "high",
     "urgent": "urgent",
 }
-#: Tags that an event may have.
-_TAGS_AN_EVENT: Final = 32
 
 
 class Conversation(NamedTuple):
@@ -148,10 +146,7 @@ def add_tags(conversation: Conversation, *, also_none: bool) -> None:
     if not tags and not also_none:
         return
     at = conversation.updated_at()
-    for first in range(0, max(len(tags), 1), _TAGS_AN_EVENT):
-        some = tags[first : first + _TAGS_AN_EVENT]
-        whole = {"replace": True} if first == 0 else {}
-        conversation.events.add("contact.tagged", at, "tags", at, *sorted(some), seq=first, tags=some, **whole)
+    conversation.events.add_all_tags(at, tags, "tags", at, seq=0)
 
 
 def add_version(conversation: Conversation, seq: int) -> None:
@@ -207,9 +202,11 @@ def add_state(conversation: Conversation, seq: int) -> None:
     state = optional_text_at(conversation.given, "state").casefold()
     if not state:
         return
-    kinds = {"open": ("reopened", "unpaused"), "snoozed": ("paused",), "closed": ("resolved",)}.get(state)
+    kinds = {"open": ("reopened", "unpaused"), "snoozed": ("reopened", "paused"), "closed": ("resolved",)}.get(state)
     if kinds is None:
         raise UnmappableError("state", "must be open, snoozed or closed")
     at = conversation.updated_at()
     for kind in kinds:
-        conversation.events.add(f"contact.{kind}", at, "state", kind, at, seq, seq=seq)
+        # What is snoozed is open, and was so before: else the opening would be read behind the pause.
+        own = max(seq, 1) - (kind == "reopened") if state == "snoozed" else seq
+        conversation.events.add(f"contact.{kind}", at, "state", kind, at, seq, seq=own)

@@ -16,16 +16,17 @@ _EVENTS_A_PART: Final = 8
 _LONGEST_ID: Final = 15
 
 _OPENS: Final = ("contact.reopened", "contact.unpaused")
-#: What a type of part does to the conversation's state.
+#: What a type of part does to the conversation's state. What is or was snoozed is open, also where the notification of
+#: its opening was lost.
 _STATES: Final[dict[str, tuple[str, ...]]] = {
     "close": ("contact.resolved",),
     "open": _OPENS,
     "note_and_reopen": _OPENS,
     "assign_and_reopen": _OPENS,
-    "snoozed": ("contact.paused",),
-    "unsnoozed": ("contact.unpaused",),
-    "timer_unsnooze": ("contact.unpaused",),
-    "assign_and_unsnooze": ("contact.unpaused",),
+    "snoozed": ("contact.reopened", "contact.paused"),
+    "unsnoozed": ("contact.reopened", "contact.unpaused"),
+    "timer_unsnooze": ("contact.reopened", "contact.unpaused"),
+    "assign_and_unsnooze": ("contact.reopened", "contact.unpaused"),
 }
 _MESSAGES: Final = frozenset({"comment", "quick_reply"})
 _NOTES: Final = frozenset({"note", "note_and_reopen"})

@@ -83,7 +83,7 @@ def _message(form: JsonObject, account: AccountRules, answers: Mapping[Request, 
     if optional_text_at(form, "Author") in account.bots or participant in account.bots:
         author = "bot"
     if author is None:
-        request = Request(f"/v1/Conversations/{conversation}/Participants/{participant}", base=API)
+        request = Request(f"/v1/Conversations/{conversation}/Participants/{participant}", base=API, lasting=True)
         if request not in answers:
             return Mapped(requests=(request,))
         author, team = _author_of_participant(answers[request], account)

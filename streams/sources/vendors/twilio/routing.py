@@ -139,7 +139,10 @@ def _missed(contact: ContactEvents, event: TaskEvent, account: AccountRules, seq
 
 
 def _connected(contact: ContactEvents, event: TaskEvent, account: AccountRules, seq: int) -> None:
-    agent, queue = _agent(event, account), _queue(event, account)
+    agent = _agent(event, account)
+    # An event that names no queue leaves the contact in the one that it is in.
+    is_named = event.optional("task_queue_sid") or event.optional("task_queue_name")
+    queue = _queue(event, account) if is_named else ""
     contact.add("contact.connected", event.at, event.sid, seq=seq, agent_id=agent, queue=queue)
 
 

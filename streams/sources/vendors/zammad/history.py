@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from streams.sources.adapter import UnmappableError
+from streams.sources.adapter import UnmappableError, shortened
 from streams.sources.vendor_values import Json, JsonObject, optional_text_at, text_at, time_at, value_at
 from streams.sources.vendors.zammad.tickets import Ticket, Version, add_version, name_at, priority_named
 
@@ -114,7 +114,7 @@ def _add_tag_or_merger(ticket: Ticket, row: Row) -> None:
         added = kind == "added"
         tag = text_at(row.given, "history.value_to" if added else "history.value_from")
         event = "contact.tagged" if added else "contact.untagged"
-        add(event, row.at, "history", row.number, seq=row.number, tags=[tag])
+        add(event, row.at, "history", row.number, seq=row.number, tags=[shortened(tag)])
     elif kind == "merged_into":
         into = row.text("id_to")
         target = ticket.account.contact_id(into) if into else None

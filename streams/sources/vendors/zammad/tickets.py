@@ -1,8 +1,8 @@
 """A ticket of Zammad as the webhook and the API tell it, its articles, and its versions.
 
-Each update of a ticket makes a version, named by its `updated_at`. An event of a version says in which group, priority
-and state the ticket is, whether that is new or not: told again, or by a later version, it changes nothing. Rows of the
-history carry the time of their version, so that both ways give the same events.
+Each update of a ticket makes a version, named by its `updated_at`. The events of a version give the group, priority and
+state of the ticket, whether they are new or not: repeated, or given by a later version again, they change nothing. Rows
+of the history have the time of their version, so that webhook and import give the same events.
 """
 
 from datetime import datetime, timedelta
@@ -214,6 +214,9 @@ def add_version(ticket: Ticket, version: Version) -> None:
             add("contact.reopened", at, "reopened", name, **known)
     elif version.state in {"paused", "paused_third_party"}:
         third: dict[str, Any] = {"for_": "third_party"} if version.state == "paused_third_party" else {}
+        if version.was_closed:  # what waits is open, also where the webhook that said so was lost
+            add("contact.reopened", at, "reopened", name, **known)
+            known["seq"] += 1
         add("contact.paused", at, *state, **known, **third)
     elif version.state == "resolved":
         add("contact.resolved", at, *state, **known)

@@ -1,8 +1,8 @@
-"""What a ticket's changes become, however they are told: by a hook or by an audit.
+"""The events of a ticket's changes, from a hook or from an audit.
 
-Both tell the same facts, so the events and their ids are the same: made of the field, its value and the second of the
-ticket's update. A statement that is repeated at another time changes nothing in the fold. Zendesk's times of updates
-are whole seconds; `seq` orders the events of one update.
+Both have the same facts, so the events and their ids are the same: made of the field, its value and the second of the
+ticket's update. A fact that is repeated at another time changes nothing in the fold. Zendesk's times of updates are
+whole seconds; `seq` orders the events of one update.
 """
 
 from typing import Any, Final, NamedTuple

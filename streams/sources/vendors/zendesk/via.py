@@ -66,6 +66,18 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "35": "phone_call_outbound",
     "37": "text_message",
 }
+#: Names of one via: a hook's and the API's.
+_ALIKE: Final = (
+    ("api", "web_service"),
+    ("chat", "chat_transcript"),
+    ("email", "mail"),
+    ("help_center", "helpcenter"),
+    ("mobile", "mobile_sdk"),
+    ("phone_call_inbound", "voice"),
+    ("sms", "text_message"),
+    ("web", "web_form"),
+)
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {name: names for names in _ALIKE for name in names}
 #: Made in a form by whoever submits: by the customer, or by an agent for one.
 FORMS: Final = frozenset({"web", "web_form", "mobile", "lotus", "iphone"})
 
@@ -84,15 +96,22 @@ def via_of(within: Any, path: str) -> str:  # noqa: ANN401 - JSON
 
 def left_out(via: str, account: AccountRules) -> str:
     """Say why a ticket is not taken; empty: it is. Messaging is never left out: its messages do not name their via."""
-    return f"via {via}: left out by the account" if via in account.left_out - MESSAGING else ""
+    is_left_out = via not in MESSAGING and not account.left_out.isdisjoint(_names_of(via))
+    return f"via {via}: left out by the account" if is_left_out else ""
+
+
+def _names_of(via: str) -> tuple[str, ...]:
+    """Give all names of a via, so that an account that names one has named it for hooks and API alike."""
+    return _NAMES.get(via, (via,))
 
 
 def channel_of(via: str, field: str, account: AccountRules) -> Channel:
     """Name the channel. Raises UnmappableError for a via type that nobody has said anything of."""
     if via in MESSAGING:
         return "chat"
-    if via in account.channels:
-        return account.channels[via]
+    named = next((account.channels[name] for name in _names_of(via) if name in account.channels), None)
+    if named is not None:
+        return named
     if via in _LIVE_CHAT or via in _TEXTS:
         return "chat"
     if via in _CALLS:

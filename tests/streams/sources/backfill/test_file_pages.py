@@ -33,7 +33,7 @@ def test_a_log_goes_on_behind_each_page(tmp_path: Path, ending: str) -> None:
     pages = list(FilePages(str(path), "row").pages(None))
     assert [len(page.payloads) for page in pages] == [10, 10, 5]
     assert b"\n".join(each.body for page in pages for each in page.payloads) + b"\n" == LOG
-    assert [pages[1].payloads[0].line, pages[1].payloads[0].where] == [11, f"queue_log{ending}:11"]
+    assert [pages[1].payloads[0].line, pages[1].payloads[0].where] == [11, f"queue_log{ending}"]
     assert pages[2].done == 1.0
     for number, page in enumerate(pages):
         rest = [each for later in FilePages(str(path), "row").pages(page.position) for each in later.payloads]
@@ -78,6 +78,22 @@ def test_other_layouts(tmp_path: Path, name: str, content: bytes, wanted: list[b
     path = tmp_path / name
     path.write_bytes(content)
     assert bodies(path) == wanted
+
+
+def test_json_that_is_being_written_is_left(tmp_path: Path) -> None:
+    """A last line without an end is read where it is whole; half a line waits, and is read once the rest is there."""
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"a": 2}')
+    assert bodies(path) == [b'{"a": 1}', b'{"a": 2}']
+    path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": ')
+    file = FilePages(str(path), "hook")
+    pages = list(file.pages(None))
+    assert [each.body for page in pages for each in page.payloads] == [b'{"a": 1}', b'{"a": 2}']
+    assert ":3: the last line has no end" in file.notice
+    with path.open("ab") as opened:
+        opened.write(b"3}\n")
+    rest = [each.body for page in FilePages(str(path), "hook").pages(pages[-1].position) for each in page.payloads]
+    assert rest == [b'{"a": 3}']
 
 
 def test_tables_and_arrays_go_on(tmp_path: Path) -> None:

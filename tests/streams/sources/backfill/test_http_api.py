@@ -1,8 +1,9 @@
 """A vendor's API over real HTTP: signed in, paced, tried again; and what is said where the vendor says no."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import PrivateAddress
 from schemas.configuration.source_models import SourceEntry, SourceName
 from schemas.exits import EndError, Exit
 from streams.sources.accounts import Account
@@ -31,7 +33,9 @@ def account(source: SourceName, url: str | None, **more: Any) -> Account:  # noq
 
 
 @asynccontextmanager
-async def serving(*answers: web.Response | Exception) -> AsyncIterator[tuple[str, list[web.Request]]]:
+async def serving(
+    *answers: web.Response | Exception | Callable[[web.Request], web.Response],
+) -> AsyncIterator[tuple[str, list[web.Request]]]:
     """Serve these answers, one after the other, the last one for ever; with the requests that came."""
     came: list[web.Request] = []
     left = list(answers)
@@ -42,6 +46,8 @@ async def serving(*answers: web.Response | Exception) -> AsyncIterator[tuple[str
         if isinstance(each, Exception):
             assert request.transport is not None
             request.transport.close()
+        if callable(each):
+            return each(request)
         assert isinstance(each, web.Response)
         return web.Response(status=each.status, headers=each.headers, body=each.body)
 
@@ -179,3 +185,24 @@ async def test_without_an_address_nothing_is_asked() -> None:
     async with HttpApi(account("intercom", None)) as api:
         with pytest.raises(EndError, match="set `url`"):
             await api.get(Request("/a"))
+
+
+async def test_a_file_elsewhere_gets_no_token() -> None:
+    """A file that an answer names is read without the token, and only at a public address or an allowed one."""
+    async with serving(web.json_response({"rows": 3})) as (url, came):
+        port = int(url.rpartition(":")[2])
+        here = PrivateAddress("127.0.0.1", port, ip_network("127.0.0.0/8"))
+        desk = account("freshdesk", "http://127.0.0.1:9", **FAST)
+        async with HttpApi(desk, elsewhere=[here]) as api:
+            assert await api.get(Request(f"{url}/export.json")) == {"rows": 3}
+        assert "Authorization" not in came[0].headers
+        async with HttpApi(desk) as api:
+            for address in (
+                f"{url}/export.json",
+                f"https://127.0.0.1:{port}/x",
+                "https://localhost/x",
+                "https://[::1]/x",
+            ):
+                with pytest.raises(VendorRefusedError):
+                    await api.get(Request(address))
+        assert len(came) == 1

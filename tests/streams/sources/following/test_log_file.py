@@ -181,6 +181,30 @@ async def test_rotated_while_nobody_read(tmp_path: Path, rotate: Callable[[Log],
     assert reader.lines == log.written
 
 
+@pytest.mark.parametrize("rotate", [Log.rename, Log.copy_and_truncate])
+async def test_a_link_to_the_log(tmp_path: Path, rotate: Callable[[Log], Path]) -> None:
+    """Rotated files lie beside the log itself, wherever its name leads from."""
+    (tmp_path / "log[1]").mkdir()
+    log = Log(tmp_path / "log[1]")
+    link = tmp_path / "queue"
+    link.symlink_to(log.path)
+    log.append(10)
+    reader = Reader(link)
+    async with reader.reading():
+        await reader.until(10)
+    for _ in range(2):
+        log.append(20)
+        rotate(log)
+    log.append(5)
+    async with reader.reading():
+        await reader.until(55)
+        log.append(5)
+        rotate(log)
+        log.append(5)
+        await reader.until(65)
+    assert reader.lines == log.written
+
+
 async def test_a_file_that_is_gone_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where nothing has the lines any more that is logged; what there is is read."""
     log = Log(tmp_path)

@@ -1,6 +1,7 @@
 """A real IMAP server: Dovecot as an ordinary process on 127.0.0.1, with its own configuration and mail in a Maildir."""
 
 import getpass
+import grp
 import os
 import pwd
 import shutil
@@ -168,7 +169,9 @@ def _start(root: Path, certificate: Certificate, tls: int, plain: int, more: str
     me = getpass.getuser()
     # Mail is never root's: there Dovecot's own users serve the network, and nobody has the mail.
     is_root = os.geteuid() == 0
-    users = "" if is_root else f"default_internal_user = {me}\ndefault_login_user = {me}"
+    group = grp.getgrgid(os.getegid()).gr_name
+    own = f"default_internal_user = {me}\ndefault_login_user = {me}\ndefault_internal_group = {group}"
+    users = "" if is_root else own
     owner = pwd.getpwnam("nobody" if is_root else me)
     os.chown(root, owner.pw_uid, owner.pw_gid)
     config = root / "dovecot.conf"

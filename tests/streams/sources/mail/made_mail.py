@@ -111,11 +111,9 @@ def samples(told: Iterable[Mapping[str, Any]]) -> dict[str, list[Sample]]:
 
 
 def alive(told: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Name the contacts that are not discarded."""
-    by_contact = _by_contact(told)
-    return {
-        name for name in by_contact if "contact.discarded" not in {each.type for each in effective(by_contact[name])}
-    }
+    """Name the contacts that are not discarded, and of which anything is left that was not voided."""
+    types = {name: {each.type for each in effective(found)} for name, found in _by_contact(told).items()}
+    return {name for name, left in types.items() if left - {"event.voided"} and "contact.discarded" not in left}
 
 
 def _by_contact(told: Iterable[Mapping[str, Any]]) -> dict[str, list[Event]]:

@@ -1,14 +1,18 @@
 """Following a real IMAP server: what comes, what it changes there, and what becomes of lost connections."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from streams.sources.following import email
 from streams.sources.following.follower import FollowError
 from streams.sources.mailboxes import imap
+from streams.sources.mailboxes.folders import FolderName
+from streams.sources.mailboxes.imap import ImapMailbox, ImapServer
 from tests.fixtures.tls import Certificate
-from tests.streams.sources.mail.dovecot import Dovecot, dovecot, program, running, server_folder
+from tests.streams.sources.mail.dovecot import PASSWORD, USER, Dovecot, dovecot, program, running, server_folder
 from tests.streams.sources.mail.followed import LONG_AGO, Followed, account
 from tests.streams.sources.mail.made_mail import AGENT, BEGIN_S, CUSTOMER, MadeMail, samples, written
 
@@ -102,6 +106,17 @@ async def test_a_move_and_a_new_numbering_tell_nothing_new(dovecot: Dovecot) -> 
     assert sum(each.sample == "offered" for found in samples([*told, *more]).values() for each in found) == 2
 
 
+async def test_a_connection_can_be_ended_during_a_call(dovecot: Dovecot) -> None:
+    """Ending does not wait for the answer that a call waits for."""
+    opened = await ImapMailbox(ImapServer(dovecot.url, USER, SecretStr(PASSWORD)), (), ()).open(FolderName("INBOX"))
+    await asyncio.to_thread(opened._idle)  # noqa: SLF001 - from here on the server sends nothing
+    reading = asyncio.create_task(asyncio.to_thread(opened._client._imap.file.readline))  # noqa: SLF001 - a call that waits
+    async with asyncio.timeout(20):
+        await asyncio.sleep(0.05)
+        await opened.close()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
 async def test_many_mails_come_in_pages(dovecot: Dovecot) -> None:
     """Each of many mails comes once; the position moves with each page."""
     mails = [written(number=number, subject=f"Case {number}", at_s=BEGIN_S + number) for number in range(450)]
@@ -131,6 +146,7 @@ async def test_a_server_that_went_away(certificate: Certificate, monkeypatch: py
     """After the server was away, what came then is read, once."""
     program()
     monkeypatch.setattr(email, "BACK_OFF_S", 0.5)
+    monkeypatch.setattr(email, "AGAIN_S", 0.05)
     with server_folder() as root:
         async with running(root, certificate) as server:
             ports = server.tls_port, server.plain_port

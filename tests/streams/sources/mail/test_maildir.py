@@ -123,6 +123,21 @@ async def test_what_cannot_be_read_is_refused_and_names_nobody(delivery: Deliver
     assert not any(b"jane" in payload.body for page in followed.pages for payload in page.payloads)
 
 
+async def test_what_cannot_be_read_is_refused_once(delivery: Delivery) -> None:
+    """A restart reads the last minutes again; what is a dead letter already is none once more, and a new one is."""
+    kept = account(path=str(delivery.path))
+    async with Followed(kept, LONG_AGO) as followed:
+        delivery.put(MadeMail(b"\nno mail\n", BEGIN_S))
+        await followed.until(lambda: followed.events() or followed.refused)
+        position = followed.position
+    (second,) = delivery.put(MadeMail(b"\nno mail either\n", BEGIN_S))
+    delivery.put(written())
+    async with Followed(kept, position) as followed:
+        await followed.events_once(1)
+        await followed.until(lambda: followed.events() and followed.refused)
+    assert followed.refused == [f"INBOX {second}: has no header of a mail"]
+
+
 async def test_what_a_person_must_mend(delivery: Delivery) -> None:
     """A folder that is not there is named."""
     with pytest.raises(FollowError, match="no Maildir with a folder Bills"):

@@ -6,7 +6,7 @@ that the events themselves give.
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -73,15 +73,21 @@ class Contact(NamedTuple):
 
 
 @cache
-def contacts(*, whole_seconds: bool, bots: bool, third_parties: bool) -> tuple[Contact, ...]:
-    """Make the contacts of the day; without bots those that begin in a queue, without third parties pauses for any."""
+def _simulated() -> list[list[dict[str, Any]]]:
+    """Simulate the day; returns the events of each chat and e-mail."""
     by_contact: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for simulated in simulate(_PLAN):
         event = orjson.loads(simulated.value)
         if event.get("channel") in {"chat", "email"}:
             by_contact[event["contact_id"]].append(event)
+    return list(by_contact.values())
+
+
+@cache
+def contacts(*, whole_seconds: bool, bots: bool, third_parties: bool) -> tuple[Contact, ...]:
+    """Make the contacts of the day; without bots those that begin in a queue, without third parties pauses for any."""
     found: list[Contact] = []
-    for events in by_contact.values():
+    for events in _simulated():
         begins_in_queue = any(
             event["type"] == "contact.queued" and event["occurred_at"] == events[0]["occurred_at"] for event in events
         )
@@ -165,3 +171,14 @@ def disordered(payloads: Sequence[Any], seed: int) -> list[Any]:
     chance = random.Random(seed)  # noqa: S311 - a test's disorder
     both = [*payloads, *chance.sample(payloads, k=len(payloads) // 2)]
     return chance.sample(both, k=len(both))
+
+
+def lost_after_an_end(hooks: Sequence[Sequence[Event]]) -> Iterator[tuple[FoldResult, FoldResult]]:
+    """Lose what follows an end, up to each later webhook; give what is known then, and what would be without a loss."""
+    for end, events in enumerate(hooks):
+        if not any(event["type"] == "contact.resolved" for event in events):
+            continue
+        for last in range(end + 2, len(hooks)):
+            kept = [*hooks[: end + 1], hooks[last]]
+            whole = hooks[: last + 1]
+            yield folded(event for each in kept for event in each), folded(event for each in whole for event in each)

@@ -68,6 +68,17 @@ def test_any_order_and_redelivery(number: int, seed: int) -> None:
     assert again == folded([event for events in hooks for event in events])
 
 
+def test_what_is_opened_again_is_open_though_that_was_lost() -> None:
+    """What was closed and is worked on again, or waits for somebody, is open by the next webhook at the latest."""
+    tried = 0
+    for contact in CONTACTS:
+        hooks, _ = live_and_imported(contact)
+        for got, wanted in made_desk.lost_after_an_end(hooks):
+            tried += 1
+            assert got.summary["open"] == wanted.summary["open"], contact
+    assert tried > 20
+
+
 @given(number=st.integers(0, len(CONTACTS) - 1), data=st.data())
 @settings(deadline=None, max_examples=60)
 def test_lost_webhooks(number: int, data: st.DataObject) -> None:

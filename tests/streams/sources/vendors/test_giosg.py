@@ -21,6 +21,8 @@ from streams.sources.following.follower import FollowError
 from streams.sources.following.giosg import FOLLOWER
 from streams.sources.registry import adapter_of
 from tests.streams.sources.golden_cases import account_rules
+from tests.streams.sources.vendors import made_day
+from tests.streams.sources.vendors.made_day import Event
 
 CHAT: Final = "c-1"
 ROOM: Final = "r-1"
@@ -75,6 +77,15 @@ def test_any_order_and_the_last_alone(order: list[int], late_by: int) -> None:
     assert [orjson.loads(value)["type"] for value in last.values()] == [
         *("contact.started", "contact.queued", "contact.resolved"),
     ]
+
+
+@pytest.mark.parametrize("room", [None, "", ROOM])
+def test_a_message_without_a_room_moves_the_chat_nowhere(room: str | None) -> None:
+    """The account's own queue is for chats that name none, and not for messages of chats that have one."""
+    message = {"id": "m-1", "chat_id": CHAT, "type": "msg", "sender_type": "visitor", "sender_id": "v-1"}
+    body = json.dumps({**message, "created_at": "2026-03-01T08:00:03", "room_id": room}).encode()
+    records = map_payload(ADAPTER, "message", Payload(body), ACCOUNT._replace(queue="other")).records
+    assert [orjson.loads(each.value).get("queue") for each in records] == ["web-chat" if room else None]
 
 
 ROOMS: Final = [
@@ -142,3 +153,62 @@ async def test_rooms_are_followed(giosg: BaseTestServer, tmp_path: Path) -> None
     async with HttpApi(dead) as api:
         with pytest.raises(FollowError, match="make it anew"):
             await anext(FOLLOWER(dead, api, None))
+
+
+#: What giosg tells exactly. It does not tell when a visitor left, nor tags, wrap-up and transfers.
+SAMPLES: Final = ("offered", "entered", "queue_wait", "first_response", "next_response", "nudges", "replies")
+
+
+def webhooks(chat: str, events: list[Event]) -> list[tuple[str, Any]]:
+    """Tell a simulated chat by webhooks: the chat as it is in the end, and each message."""
+    queue = next(each["queue"] for each in events if each["type"] == "contact.queued")
+    times = {each["type"]: each["occurred_at"] for each in reversed(events)}
+    answered = sum(each["type"] == "message.sent" and each["author"] == "agent" for each in events)
+    whole = {
+        "id": chat,
+        "chat_type": "visitor",
+        "room_id": queue,
+        "is_autosuggested": False,
+        "created_at": times["contact.started"],
+        "waiting_started_at": times["contact.queued"],
+        "ended_at": times.get("contact.resolved"),
+        "user_message_count": answered,
+        "visitor_message_count": 1,
+    }
+    told = [(CHATS, whole["id"], whole)]
+    for number, event in enumerate(events):
+        kind = {"contact.connected": "join", "contact.disconnected": "leave", "message.sent": "msg"}.get(event["type"])
+        if kind is None:
+            continue
+        author = event.get("author", "agent")
+        if event.get("automatic") or author == "system":
+            kind = "autosuggest"
+        message = {
+            "id": f"{chat}-{number}",
+            "type": kind,
+            "chat_id": chat,
+            "room_id": queue,
+            "created_at": event["occurred_at"],
+            "sender_type": "visitor" if author == "customer" else "user",
+            "sender_id": {"customer": "v-1", "bot": "u-bot"}.get(author, event.get("agent_id", "u-1")),
+        }
+        told.append((f"{CHATS}/*/messages", message["id"], message))
+    return [
+        ("hook", {"channel": channel, "action": "added", "resource_id": resource_id, "resource": resource})
+        for channel, resource_id, resource in told
+    ]
+
+
+def test_a_made_day() -> None:
+    """A simulated day of chats, told by webhooks, gives the same samples within what giosg tells."""
+    without = ("contact.transferred", "contact.abandoned", "contact.reopened", "contact.discarded")
+    day = {
+        chat: events
+        for chat, events in made_day.contacts("chat", without).items()
+        if sum(each["type"] == "contact.queued" for each in events) == 1
+    }
+    assert len(day) > 20
+    told = [event for events in day.values() for event in events]
+    by_webhooks = [payload for chat, events in day.items() for payload in webhooks(chat, events)]
+    account = account_rules("giosg", {"bots": ["u-bot"]})
+    assert made_day.rows(made_day.mapped(ADAPTER, account, by_webhooks), SAMPLES) == made_day.rows(told, SAMPLES)

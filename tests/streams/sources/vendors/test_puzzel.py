@@ -1,7 +1,8 @@
 """Puzzel: rows are polled with an overlap, a database that is away is waited for, rows in any order are one call."""
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,8 @@ from streams.sources.following import puzzel
 from streams.sources.registry import adapter_of
 from streams.sources.sql_server import DatabaseAwayError, Row, SqlServer
 from tests.streams.sources.golden_cases import account_rules
+from tests.streams.sources.vendors import made_day
+from tests.streams.sources.vendors.made_day import Call
 
 ADAPTER: Final = adapter_of("puzzel")
 ACCOUNT: Final = account_rules("puzzel", {"time_zone": "Europe/Oslo", "channel": "call", "queues": {"7": "billing"}})
@@ -141,3 +144,77 @@ async def test_a_real_database() -> None:
     async with SqlServer(SecretStr(address)) as database:
         read = await database.rows("(SELECT 1 AS rec_id UNION SELECT 2) AS numbered", 0, 10)
     assert [each["rec_id"] for each in read] == [1, 2]
+
+
+def test_a_ticket_has_as_many_tags_as_it_has() -> None:
+    """An event holds 32 tags: of a ticket with more the next events put on the rest."""
+    tags = [f"tag-{number:02}" for number in range(70)]
+    body = {"event": "tags", "ticket": "17", "at": "2026-03-01T08:00:00Z", "tags": [*tags, " ", ""]}
+    records = map_payload(ADAPTER, "hook", Payload(orjson.dumps(body)), ACCOUNT).records
+    events = [orjson.loads(each.value) for each in records]
+    assert [tag for event in events for tag in event["tags"]] == tags
+    assert [event.get("replace", False) for event in events] == [True, False, False]
+
+
+#: What rows tell to the millisecond; other ends are a whole number of seconds after their begin.
+EXACT: Final = ("offered", "entered", "first_response", "missed")
+IN_SECONDS: Final = ("queue_wait", "abandoned", "handle")
+
+
+def raw_data(call_id: str, call: Call, rec_ids: Iterator[int]) -> list[tuple[str, Any]]:
+    """Tell a simulated call by its rows."""
+    rows: list[tuple[str, Any]] = []
+
+    def tell(kind: str, begun: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        known = {"rec_id": next(rec_ids), "call_id": call_id, "call_sequence": len(rows) + 1, "media_type_id": 1}
+        rows.append(("call_event", {**known, "event_type": kind, "dte_start": begun, "result_code": "k", **fields}))
+
+    tell("initiation", call.started)
+    if call.left_in_menu:
+        tell("m", call.started, result_code="h", duration_tot_sec=seconds(call.started, call.left_in_menu))
+    for visit in call.visits:
+        ended = visit.connected or visit.ended
+        code = "k" if visit.connected else {"abandoned": "h", "callback": "q", "overflow": "b"}.get(visit.how, "t")
+        if visit.entered:
+            length = 0 if ended is None else seconds(visit.entered, ended)
+            tell("q", visit.entered, destination=visit.queue, result_code=code, duration_tot_sec=length)
+        for at, agent in visit.missed:
+            tell("c", at, user_id=agent)
+        if visit.connected and visit.ended:
+            spoken = {"dte_speak_start": visit.connected, "duration_speak_sec": seconds(visit.connected, visit.ended)}
+            tell("c", visit.connected, user_id=visit.agent, **spoken)
+    return rows
+
+
+def seconds(begun: str, ended: str) -> int:
+    """Give a length as Puzzel does, in whole seconds."""
+    return round((made_day.ms(ended) - made_day.ms(begun)) / 1000)
+
+
+def test_a_made_day() -> None:
+    """A simulated day of calls, told by rows, gives the same samples: some exactly, the others within a second."""
+    calls = {
+        call_id: (call, events)
+        for call_id, events in made_day.contacts("call", ("contact.discarded",)).items()
+        if not (call := made_day.call_of(events)).outbound
+        and all(visit.ended or not visit.connected for visit in call.visits)
+        and not any(visit.held_ms for visit in call.visits)
+        and (call.left_in_menu or call.visits[-1].connected or call.visits[-1].how in {"abandoned", "callback"})
+    }
+    assert len(calls) > 20
+    rec_ids = itertools.count(1)
+    rows = [row for call_id, (call, _) in calls.items() for row in raw_data(call_id, call, rec_ids)]
+    account = account_rules("puzzel", {"time_zone": "UTC", "channel": "call"})
+    mapped = made_day.mapped(ADAPTER, account, rows)
+    told = [event for _, events in calls.values() for event in events if event["type"] != "contact.wrapped"]
+    assert made_day.rows(mapped, EXACT) == made_day.rows(told, EXACT)
+    ours, theirs = made_day.rows(mapped, IN_SECONDS), made_day.rows(told, IN_SECONDS)
+    assert sorted(key[:2] for key in ours.elements()) == sorted(key[:2] for key in theirs.elements())
+    pairs = zip(sorted(ours.elements(), key=_in_order), sorted(theirs.elements(), key=_in_order), strict=True)
+    for one, other in pairs:
+        assert one[:2] == other[:2]
+        assert abs(one[5] - other[5]) <= 500
+
+
+def _in_order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return row[0], row[1], round(row[2] / 1000)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from streams.sources.adapter import AccountRules, Payload
 from streams.sources.registry import adapter_of
+from streams.sources.vendors.zendesk import via
 from tests.streams.sources.vendor_folds import Told, contacts_of, events_of, folded, rows_of, state_of
 from tests.streams.sources.vendors.zendesk_day import GROUPS, TicketDay, group_of
 
@@ -230,3 +231,19 @@ def test_the_signature_is_that_of_time_and_body(body: bytes) -> None:
     assert fault("2026-03-01T07:54:00Z", body) is not None
     assert fault("2026-03-01T08:00:00Z", body + b" ") is not None
     assert fault("2026-03-01T08:00:00Z", body, "another") is not None
+
+
+@pytest.mark.parametrize(
+    ("hook", "api"),
+    [
+        *(("web_service", "api"), ("mail", "email"), ("web_form", "web"), ("text_message", "sms")),
+        *(("helpcenter", "help_center"), ("phone_call_inbound", "voice"), ("chat_transcript", "chat")),
+    ],
+)
+def test_a_via_that_an_account_names_has_one_channel_whoever_tells_it(hook: str, api: str) -> None:
+    """Hooks and the API name a via differently: where `channels` or `left_out` has one name, it goes for both."""
+    for named in (hook, api):
+        for channel in ("chat", "email", "call"):
+            rules = account()._replace(channels={named: channel})
+            assert [via.channel_of(told, "via", rules) for told in (hook, api)] == [channel, channel]
+        assert all(via.left_out(told, account()._replace(left_out=frozenset({named}))) for told in (hook, api))

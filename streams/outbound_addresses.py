@@ -1,6 +1,7 @@
-"""Which addresses a hook may be sent to: public ones, and others only where they are allowed by name, port and network.
+"""Which addresses may be asked: public ones, and others only where they are allowed by name, port and network.
 
-Who writes a destination's address decides where a server of the own network connects to. So each address is judged
+Who writes the address of a hook, or of a file in a vendor's answer, decides where a server of the own network connects
+to. So each address is judged
 when it is about to be connected, after names are resolved: a name, a redirect or a literal cannot lead elsewhere.
 """
 
@@ -25,7 +26,7 @@ class AddressRefusedError(OSError):
     """The address is not public and not allowed; the text does not name it, since people without access may read it."""
 
     def __init__(self) -> None:
-        super().__init__("the address is not public, and allow_private in hooks.toml does not have it")
+        super().__init__("the address is not public, and it is not among those that are allowed by name")
 
 
 def untranslated(address: str) -> IPv4Address | IPv6Address:

@@ -1,0 +1,55 @@
+"""Which changes of the configuration have the follower begin anew, and which it refuses or passes over."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.settings import Settings
+from streams.sources.following.service import FollowedAccounts
+
+_LOG_ENTRY: Final = '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npath = "queue_log"\n'
+_MAPPED: Final = '[[source]]\nsource = "mapping"\naccount = "pbx"\nmapping = "pbx.toml"\npath = "calls.ndjson"\n'
+_MAPPING: Final = 'channel = { value = "call" }\ncontact = "id"\nat = "at"\n[[event]]\ntype = "contact.started"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a configuration with two accounts that are followed."""
+    (tmp_path / "sources.toml").write_text(_LOG_ENTRY + _MAPPED)
+    (tmp_path / "pbx.toml").write_text(_MAPPING)
+    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path))
+    return tmp_path
+
+
+def test_a_change_of_others_disturbs_nobody(folder: Path) -> None:
+    """Words, and accounts that are not followed: mailboxes and logs are read on, without beginning anew."""
+    followed = FollowedAccounts(Settings(), lambda _: True)
+    before = list(followed.followings)
+    (folder / "sources.toml").write_text(
+        f'# a word\n{_LOG_ENTRY}{_MAPPED}[[source]]\nsource = "zendesk"\naccount = "a"\n'
+    )
+    assert [followed.look() for _ in range(3)] == [False] * 3
+    assert followed.followings == before
+
+
+def test_a_changed_mapping_file_is_taken_over(folder: Path) -> None:
+    """As the gateway does: once two looks see the same."""
+    followed = FollowedAccounts(Settings(), lambda _: True)
+    (folder / "pbx.toml").write_text(_MAPPING.replace('"id"', '"number"'))
+    assert [followed.look() for _ in range(3)] == [False, True, False]
+
+
+def test_a_faulty_change_is_refused_until_it_is_mended(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says both, once each; the accounts are followed all the while."""
+    caplog.set_level("INFO")
+    followed = FollowedAccounts(Settings(), lambda _: True)
+    before = list(followed.followings)
+    (folder / "pbx.toml").write_text("typo")
+    assert [followed.look() for _ in range(4)] == [False] * 4
+    assert (followed.refused, followed.followings) == (True, before)
+    assert caplog.text.count("is not used") == 1
+    (folder / "pbx.toml").write_text(_MAPPING)
+    assert [followed.look() for _ in range(4)] == [False] * 4
+    assert (followed.refused, followed.followings) == (False, before)
+    assert caplog.text.count("is without a fault again") == 1

@@ -26,9 +26,13 @@ _WEEK: Final = len(_WEEKDAYS) * MINUTES_A_DAY
 _DAYS_AT_MOST: Final = 400
 
 
+#: What the name of a mute timing of Pulssi's begins with.
+TIMING_PREFIX: Final = "Pulssi: "
+
+
 def timing_name(maintenance: Maintenance) -> str:
     """Name a maintenance's mute timing."""
-    return f"Pulssi: {maintenance.name}"
+    return f"{TIMING_PREFIX}{maintenance.name}"
 
 
 def mute_timing(maintenance: Maintenance, today: date) -> Json:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
+from urllib.parse import quote
 
 from grafana_client.client import GrafanaClientError
 
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, SERVICE, rules_by_api
 from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.differences import has
+from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX
 from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
 from dashboards.grafana_definitions.site import (
     DATA_SOURCE_UID,
@@ -22,6 +24,7 @@ from dashboards.grafana_definitions.site import (
     FOLDER_UID,
     READER_PASSWORD,
     Json,
+    Receiver,
     Release,
     Site,
     data_source_of,
@@ -120,7 +123,7 @@ class _Push:
             if name not in theirs:
                 self.write(f"mute timing {name}", alerting.create_mute_timing, timing)
             elif not has(theirs[name], timing):
-                self.write(f"mute timing {name}", alerting.update_mute_timing, name, timing)
+                self.write(f"mute timing {name}", alerting.update_mute_timing, quote(name, safe=""), timing)
 
     def policy(self) -> None:
         alerting = self._api.alertingprovisioning
@@ -131,6 +134,20 @@ class _Push:
         if len(before) == len(after) and _without_empty(before[0]) == ours and before[1:] == after[1:]:
             return
         self.write("notification policy", alerting.set_notification_policy_tree, wanted)
+
+    def remove_former(self) -> None:
+        """Remove receivers and mute timings of Pulssi's that are configured no more; no route names them any longer."""
+        alerting = self._api.alertingprovisioning
+        wanted = {receiver["uid"] for receiver in receivers(self._site)}
+        ours = {f"pulssi-{kind}" for kind in get_args(Receiver)}
+        for point in alerting.get_contactpoints() or []:
+            if point.get("uid") in ours - wanted:
+                self.write(f"without contact point {point['type']}", alerting.delete_contactpoint, point["uid"])
+        kept = {timing["name"] for timing in mute_timings(self._site)}
+        for timing in alerting.get_mute_timings() or []:
+            name = str(timing.get("name"))
+            if name.startswith(TIMING_PREFIX) and name not in kept:
+                self.write(f"without mute timing {name}", alerting.delete_mute_timing, quote(name, safe=""))
 
     def rules(self) -> None:
         """One by one, as writing a group makes no rule that names its own identifier; then the group, if it differs."""
@@ -191,5 +208,6 @@ def push(api: Grafana, site: Site, environment: Mapping[str, str]) -> list[str]:
     one.contact_point(environment)
     one.mute_timings()
     one.policy()
+    one.remove_former()
     one.rules()
     return one.written

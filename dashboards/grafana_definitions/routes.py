@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from dashboards.grafana_definitions.alerts import SERVICE
-from dashboards.grafana_definitions.mute_timings import mute_timing, timing_name
+from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX, mute_timing, timing_name
 from dashboards.grafana_definitions.site import Json, Receiver, Site
 from schemas.alert_rules import Maintenance
 
 #: One contact point with all receivers.
 CONTACT_POINT: Final = "pulssi-webhook"
-MUTED: Final = "Pulssi: hooks notify"
+MUTED: Final = f"{TIMING_PREFIX}hooks notify"
 
 #: What a receiver is told besides a webhook's address: the setting, and the variable of Grafana's environment.
 VARIABLES: Final[dict[Receiver, tuple[str, str]]] = {

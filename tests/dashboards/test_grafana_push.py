@@ -62,6 +62,8 @@ class StandIn(ThreadingHTTPServer):
     def keep(self, method: str, path: str, given: Any) -> tuple[int, Any]:  # noqa: ANN401 - any JSON
         """Do as Grafana does with a write."""
         self.writes.append(f"{method} {path}")
+        if method == "DELETE":
+            return self._remove(path)
         if path.startswith("/api/datasources"):
             before = self.kept.get(f"/api/datasources/uid/{given['uid']}") or {}
             if before.get("readOnly"):
@@ -92,6 +94,16 @@ class StandIn(ThreadingHTTPServer):
         else:
             self._in_list(path, given)
         return 200, {}
+
+    def _remove(self, path: str) -> tuple[int, Any]:
+        listed, _, name = path.removeprefix("/api/v1/provisioning/").partition("/")
+        used = [one for child in self.kept[POLICIES]["routes"] for one in json.dumps(child).split('"')]
+        if name in used and listed == "mute-timings":
+            return 409, {"message": "it is used by a route"}
+        key, path = ("name", TIMINGS) if listed == "mute-timings" else ("uid", POINTS)
+        assert name in [one[key] for one in self.kept[path]]
+        self.kept[path] = [one for one in self.kept[path] if one[key] != name]
+        return 204, {}
 
     def _in_list(self, path: str, given: Any) -> None:  # noqa: ANN401 - any JSON
         listed, key = next(
@@ -144,7 +156,7 @@ class _Answer(BaseHTTPRequestHandler):
         else:
             self._say(*self.server.keep(self.command, path, given))
 
-    do_GET = do_POST = do_PUT = _do  # noqa: N815 - names of the library
+    do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - names of the library
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         """Say nothing."""
@@ -243,6 +255,28 @@ def test_rules_of_policies_that_are_gone_go(grafana: StandIn, tmp_path: Path) ->
     uids = [rule["uid"] for rule in grafana.kept[GROUP]["rules"]]
     assert uids == ["pulssi-freshness", "service-level-own"]
     assert [rule["uid"] for rule in grafana.kept[RULES]] == ["theirs", *uids]
+
+
+def test_receivers_and_mute_timings_that_are_gone_go(grafana: StandIn, tmp_path: Path) -> None:
+    """What was Pulssi's and is configured no more is removed, once no route names it; theirs stay."""
+    (tmp_path / "alerts.toml").write_text(
+        'notifier = "grafana"\n[[maintenance]]\nname = "move 1/2"\nvalid_from = 2026-04-01\nvalid_until = 2026-04-02\n',
+        encoding="utf-8",
+    )
+    environment = {"PULSSI_CONFIG": "", "GRAFANA_SLACK_URL": "https://hooks.example/1"}
+    told = ["--config", str(tmp_path), "--notify", "slack", "--notify", "webhook"]
+    assert pushed(push(grafana.url, *told, **environment))
+    text = (tmp_path / "alerts.toml").read_text(encoding="utf-8")
+    (tmp_path / "alerts.toml").write_text(text.replace("04-02", "04-03"), encoding="utf-8")
+    assert pushed(push(grafana.url, *told, **environment)) == ["mute timing Pulssi: move 1/2"]
+    assert pushed(push(grafana.url, PULSSI_CONFIG="")) == [
+        "notification policy",
+        "without contact point slack",
+        "without mute timing Pulssi: move 1/2",
+    ]
+    assert [point["uid"] for point in grafana.kept[POINTS]] == ["theirs", "pulssi-webhook"]
+    assert [timing["name"] for timing in grafana.kept[TIMINGS]] == ["theirs", "Pulssi: hooks notify"]
+    assert pushed(push(grafana.url, PULSSI_CONFIG="")) == []
 
 
 def test_a_password_is_brought_where_there_is_none_yet(grafana: StandIn) -> None:

@@ -44,6 +44,8 @@ RED_FROM_1: Final = thresholds("text", (1, "red"))
 PERCENTILE_COLOURS: Final = {"p50": "green", "p80": "blue", "p90": "orange", "p95": "red"}
 _VOLUME_COLOURS: Final = {"Offered": "blue", "Answered": "green", "Abandoned": "red"}
 
+_VOLUME_SAMPLES: Final = {"Offered": "offered", "Answered": "first_response", "Abandoned": "abandoned"}
+
 STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
 BARS: Final = {"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0}
 _STEPS: Final = {"lineInterpolation": "stepAfter"}
@@ -267,7 +269,7 @@ def _range(site: Site) -> Iterator[Row]:
         style=BARS,
         colours=_VOLUME_COLOURS,
         hidden=["until"],
-        links=[contacts_of_step("offered")],
+        links={name: contacts_of_step(sample) for name, sample in _VOLUME_SAMPLES.items()},
     )
     offered = lines(
         "Offered, by channel or queue",

@@ -171,12 +171,12 @@ def lines(
     limit: float | None = None,
     colours: Mapping[str, str] | None = None,
     hidden: Sequence[str] = (),
-    links: Sequence[Link] = (),
+    links: Mapping[str, Link] | None = None,
 ) -> Json:
     """Lines over time: one a number column, or, where `name` names a text column, one a value of that column.
 
     `step` is the shortest one. `style` overrides Grafana's own settings of a line. `limit` is drawn: green from it on.
-    What is missing in an answer's column is a gap.
+    What is missing in an answer's column is a gap. `links` are of columns, by their names.
     """
     defaults: Json = {
         "unit": unit,
@@ -200,8 +200,6 @@ def lines(
         defaults["max"] = 1
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
-    if links:
-        defaults["links"] = links_of(links)
     nowhere = {"custom.hideFrom": {"viz": True, "legend": True, "tooltip": True}}
     overrides = [
         *(
@@ -209,6 +207,7 @@ def lines(
             for column, colour in (colours or {}).items()
         ),
         *(override(column, nowhere) for column in hidden),
+        *(override(column, {"links": links_of([link])}) for column, link in (links or {}).items()),
     ]
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},

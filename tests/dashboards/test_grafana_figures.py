@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboards.grafana_definitions import handle_time, objectives, quality, queries, queues, tags, teams
+from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.contact import BEHIND, EVENTS, SAMPLES
 from dashboards.grafana_definitions.pieces import objective_of_place
 from dashboards.grafana_definitions.planning import EXPECTED, INTERVALS, WEEK, WORK
@@ -118,10 +119,22 @@ def test_steps_follow_the_centres_clock(days: Days) -> None:
 
 def test_a_step_leads_to_its_contacts(days: Days) -> None:
     """From a bar's beginning to its `until` the contacts behind it are as many as it says."""
-    bar = max(days.ask(queries.VOLUMES), key=lambda row: row["Offered"])
-    begin = round(bar["time"].replace(tzinfo=UTC).timestamp())
-    behind = days.ask(BEHIND, Range(begin, bar["until"] // 1_000), sample=["offered"])
-    assert len(behind) == bar["Offered"]
+    panel = next(one for one in dashboards(SITE)[0]["panels"] if one["title"] == "Offered, answered, abandoned")
+    links = {
+        override["matcher"]["options"]: one["value"][0]["url"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "links"
+    }
+    assert set(links) == {"Offered", "Answered", "Abandoned"}
+    bars = days.ask(panel["targets"][0]["rawSql"])
+    for name, url in links.items():
+        bar = max(bars, key=lambda row: row[name])
+        assert "from=${__value.time}&to=${__data.fields.until}" in url
+        (sample,) = [part.removeprefix("var-sample=") for part in url.split("&") if part.startswith("var-sample=")]
+        begin = round(bar["time"].replace(tzinfo=UTC).timestamp())
+        behind = days.ask(BEHIND, Range(begin, bar["until"] // 1_000), sample=[sample])
+        assert 0 < len(behind) == bar[name]
 
 
 def test_visits_and_how_they_ended(days: Days) -> None:

@@ -186,8 +186,16 @@ def rules(site: Site) -> list[Json]:
 
 
 def rules_in_files(site: Site) -> list[Json]:
-    """Describe the rules by the names of Grafana's files."""
-    return _keeping(site, _KEEPS_FIRING_IN_FILES, "keepFiringFor", "missing_series_evals_to_resolve")
+    """Describe the rules by the names of Grafana's files, which take `$NAME` in titles and labels for a variable."""
+    found = _keeping(site, _KEEPS_FIRING_IN_FILES, "keepFiringFor", "missing_series_evals_to_resolve")
+    return [
+        {
+            **rule,
+            "title": rule["title"].replace("$", "$$"),
+            "labels": {name: value.replace("$", "$$") for name, value in rule["labels"].items()},
+        }
+        for rule in found
+    ]
 
 
 def rules_by_api(site: Site) -> list[Json]:

@@ -229,6 +229,15 @@ def test_names_that_are_no_identifiers(client: Client) -> None:
         client.query(expand(rule["data"][0]["model"]["rawSql"], Range(0, 1)))
 
 
+def test_a_dollar_in_a_name_is_no_variable_of_files() -> None:
+    """Files have it twice, as Grafana reads it; the API has it as it is; the question is read as it stands by both."""
+    site = Site(rules=Rules(policies=(CALL._replace(name="call $HOME"),)))
+    (in_files,), (by_api,) = rules_in_files(site)[1:], rules_by_api(site)[1:]
+    assert (in_files["title"], in_files["labels"]["policy"]) == ("Service level call $$HOME", "call $$HOME")
+    assert (by_api["title"], by_api["labels"]["policy"]) == ("Service level call $HOME", "call $HOME")
+    assert in_files["data"] == by_api["data"]
+
+
 def _by_uid(found: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {rule["uid"]: rule for rule in found}
 

@@ -98,6 +98,9 @@ class ContactAlerts(NamedTuple):
     at_risk: bool = True
 
 
+#: Who tells people of objectives besides what `hooks.toml` names: Grafana's contact points, or nobody.
+Notifier = Literal["hooks", "grafana"]
+
 FloorCondition = Literal["longest_wait", "waiting", "nobody_available", "surge"]
 
 #: A surge is judged over clock time of at least and at most so much: of the weeks before quarter hours are known, and
@@ -199,3 +202,4 @@ class AlertRules(NamedTuple):
     pipeline: PipelineRules = PipelineRules()
     timing: Timing = Timing()
     maintenance: tuple[Maintenance, ...] = ()
+    notifier: Notifier = "hooks"

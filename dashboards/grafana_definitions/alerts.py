@@ -1,9 +1,10 @@
-"""One service-level alert rule for each policy: an alert a queue, where it goes, and which runbook helps.
+"""Grafana's alert rules: one for each policy, an alert a queue, and one for the age of the figures.
 
-A rule's number is the shortfall: by how many percentage points a queue's live attainment is below the objective. It is
-0 where the objective is met, and where fewer contacts than the least volume were held against the target: too few to
-judge is neither good nor bad. Every queue of the last day has a row, so that no data at all means that Pulssi delivers
-nothing, which is an alert of its own and never a green light.
+A policy's rule asks the view `objectives`: it says what the SLA engine says, over the policy's window and from its
+least number of contacts on, of queues in which nothing but waiting happens, too. Its number is the shortfall in
+percentage points; 0 where the objective is met, or too few contacts were judged. The rows stay while the figures are
+old, so a stalled pipeline resolves nothing, and the rule for their age fires. One more row without a queue is always
+there: no row at all means that nobody answered, and never that all is well.
 """
 
 # ruff: noqa: S608 - these queries are written to files, and what comes from a policy is quoted
@@ -11,140 +12,120 @@ nothing, which is an alert of its own and never a green light.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Final
 
-from dashboards.grafana_definitions.live_floor import SERVICE_LEVEL_PANEL, panel_id
-from dashboards.grafana_definitions.site import DASHBOARD_UID, DATA_SOURCE, Json, Site
+from dashboards.grafana_definitions.pieces import quote
+from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Release, Site
+from dashboards.grafana_definitions.sla import SLA_UID, attained_title, sla
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
-CONTACT_POINT: Final = "pulssi-webhook"
 #: The label that tells Pulssi's alerts from others.
 SERVICE: Final = "pulssi"
-
-#: Attainment is judged over this long at least; over the target itself where that is longer.
-_MIN_WINDOW_S: Final = 1_800
-#: Queues that had anything in this time are watched.
-_LOOKBACK_S: Final = 86_400
-#: Contacts held against the target below which a queue is not judged.
-MIN_VOLUME: Final = 10
+FRESHNESS_UID: Final = "pulssi-freshness"
 
 #: How often the rules are evaluated.
 EVERY_S: Final = 60
+#: Evaluations without a queue's row after which its alert resolves. The engine takes out what it does not judge
+#: any more; a row that is missing for a moment, while a table is written anew, is no reason.
+MISSING_EVALUATIONS: Final = 5
+
+#: The first releases that keep a state without an answer, and that keep firing for a time: by the API, and by files.
+_KEEPS_STATE: Final[Release] = (10, 4)
+_KEEPS_FIRING: Final[Release] = (12, 0)
+_KEEPS_FIRING_IN_FILES: Final[Release] = (12, 2)
+
+#: The sink says each minute, within 20 seconds, that all is in.
+_SAID_EVERY_S: Final = 80
+
+#: Grafana's longest identifier.
+_UID_LENGTH: Final = 40
+#: Runbooks of the policies that hold where nothing is configured.
+_OWN_RUNBOOKS: Final = frozenset({"call-20s", "chat-60s", "email-24h"})
 
 
 def rule_uid(policy: Policy) -> str:
-    """Name a policy's rule; the runbook's file is named alike."""
-    return "service-level-" + re.sub(r"[^a-z0-9]+", "-", policy.name.lower()).strip("-")
+    """Name a policy's rule: by the policy's name, and where that does not fit, by its digest too."""
+    prefix = "service-level-"
+    slug = re.sub(r"[^a-z0-9]+", "-", policy.name.lower()).strip("-")
+    if slug != policy.name or len(prefix + slug) > _UID_LENGTH:
+        digest = blake2b(policy.name.encode(), digest_size=4).hexdigest()
+        slug = f"{slug[: _UID_LENGTH - len(prefix) - 9]}-{digest}"
+    return prefix + slug
 
 
-def window_s(policy: Policy) -> int:
-    """Say over how many seconds a policy is judged."""
-    return max(_MIN_WINDOW_S, policy.target_ms // 1_000)
-
-
-def _quote(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _conditions(policy: Policy) -> str:
-    """What a pane must be for this policy, or any of its kind, to hold for it."""
-    fields = ("channel", "queue", "priority", "segment")
-    values = ((field, getattr(policy, field)) for field in fields)
-    return " AND ".join(f"{field} = {_quote(value)}" for field, value in values if value is not None) or "1"
-
-
-def _applies_first(policy: Policy, policies: Sequence[Policy]) -> str:
-    """The panes that this policy and no earlier one applies to."""
-    others = [
-        f"NOT ({_conditions(earlier)})"
-        for earlier in policies[: policies.index(policy)]
-        if earlier.metric == policy.metric and earlier.channel in {None, policy.channel}
-    ]
-    return " AND ".join([_conditions(policy), *others])
-
-
-def _breached(policy: Policy) -> str:
-    """Contacts that are beyond this policy's target now, as the gauges count them."""
-    metric = policy.metric
-    return (
-        f"SELECT channel, queue, count() AS breached FROM contacts WHERE {metric}_policy = {_quote(policy.name)}"
-        f" AND {metric}_breached_at <= now64(3, 'UTC') AND leaves_at > now64(3, 'UTC') AND NOT discarded"
-        " GROUP BY channel, queue"
-    )
-
-
-def shortfall(policy: Policy, policies: Sequence[Policy]) -> str:
-    """Write the rule's question: channel, queue, and the shortfall in percentage points.
-
-    `policies` are all of them, in order: the first that applies is the one that counts.
-    """
-    answered, abandoned = policy.metric, "abandoned" if policy.metric == "first_response" else ""
-    window, lookback = window_s(policy), max(_LOOKBACK_S, window_s(policy))
-    return f"""SELECT channel, queue,
-  if(counted.held + ifNull(now.breached, 0) < {MIN_VOLUME}, 0,
-    greatest(0, round(100 * ({policy.objective} - ifNull(
-      pulssi_service_level('{policy.formula}', counted.answered + ifNull(now.breached, 0), counted.answered_within,
-        counted.abandoned, counted.abandoned_within, counted.short), {policy.objective})), 2))) AS shortfall
+def shortfall(site: Site, policy: Policy) -> str:
+    """Write the rule's question: channel, queue, and the shortfall in percentage points."""
+    windows = ", ".join(map(str, site.windows_ms(policy.name)))
+    return f"""SELECT channel, queue, shortfall
 FROM (
-  SELECT channel, queue,
-    sumIf(n_target, recent AND sample = '{answered}') AS answered,
-    sumIf(n_within, recent AND sample = '{answered}') AS answered_within,
-    sumIf(n_target, recent AND sample = '{abandoned}') AS abandoned,
-    sumIf(n_within, recent AND sample = '{abandoned}') AS abandoned_within,
-    sumIf(n_short, recent AND sample = '{abandoned}') AS short,
-    answered + abandoned - short AS held
-  FROM (
-    SELECT channel, queue, sample, n_target, n_within, n_short,
-      pane_start > $__toTime - INTERVAL {window} SECOND AS recent
-    FROM panes
-    WHERE pane_start > $__toTime - INTERVAL {lookback} SECOND AND pane_start <= $__toTime
-      AND {_applies_first(policy, policies)}
-  )
-  GROUP BY channel, queue
-) AS counted
-LEFT JOIN ({_breached(policy)}) AS now USING (channel, queue)
+  SELECT dimensions['channel'] AS channel, dimensions['queue'] AS queue,
+    if(state = 'missed', greatest(0.01, round(100 * (objective - attained_live), 2)), 0) AS shortfall
+  FROM objectives
+  WHERE policy = {quote(policy.name)} AND window_ms IN ({windows})
+  ORDER BY at DESC
+  LIMIT 1 BY channel, queue
+  UNION ALL
+  SELECT '', '', 0
+)
 ORDER BY channel, queue"""
 
 
-def _duration(seconds: int) -> str:
+AGE: Final = "SELECT round(age_ms / 1000) AS age_s FROM freshness WHERE data_at IS NOT NULL"
+
+
+def oldest_s(site: Site) -> int:
+    """Say how old the figures may be, in seconds."""
+    return _SAID_EVERY_S + site.alert_rules.pipeline.behind_ms // 1_000
+
+
+def duration(seconds: int) -> str:
+    """Write a duration for people, in its largest whole unit."""
     for length, name in ((3_600, "h"), (60, "min")):
         if seconds >= length and seconds % length == 0:
             return f"{seconds // length} {name}"
     return f"{seconds} s"
 
 
-def _annotations(site: Site, policy: Policy) -> dict[str, str]:
-    promise = f"{policy.objective:.0%} within {_duration(policy.target_ms // 1_000)}"
-    below = f"{{{{ $labels.channel }}}} {{{{ $labels.queue }}}}: {{{{ $values.A }}}} points below {promise}"
-    nothing = (
-        f"{policy.name}: no data for {_duration(max(_LOOKBACK_S, window_s(policy)))}, or ClickHouse does not answer"
-    )
+def promise(policy: Policy) -> str:
+    """Write what a policy promises."""
+    return f"{policy.objective * 100:g} % within {duration(policy.target_ms // 1_000)}"
+
+
+def _runbook(site: Site, file: str) -> dict[str, str]:
+    link = {"runbook_url": f"{site.runbooks.rstrip('/')}/{file}"} if site.runbooks else {}
+    return {"runbook": f"docs/runbooks/{file}", **link}
+
+
+def _annotations(site: Site, policy: Policy, panel_ids: dict[str, int]) -> dict[str, str]:
+    windows = " or ".join(duration(window // 1_000) for window in site.windows_ms(policy.name))
+    least = policy.min_volume or site.alert_rules.attainment.min_volume
     return {
-        "summary": f"{{{{ if $labels.queue }}}}{below}{{{{ else }}}}{nothing}{{{{ end }}}}",
+        # What the list of rules shows as it stands: nothing in it waits to be filled in.
+        "summary": f"{policy.name}: fewer than {promise(policy)}",
         "description": (
-            f"Policy {policy.name}: {promise} ({policy.metric.replace('_', ' ')}, formula {policy.formula}, live: "
-            f"contacts that wait beyond their target count as missed), judged over {_duration(window_s(policy))} from "
-            f"{MIN_VOLUME} contacts on. Without a queue in its labels: no data of this channel for a day."
+            f"Policy {policy.name} promises {promise(policy)} ({policy.metric.replace('_', ' ')}, formula "
+            f"{policy.formula}). Judged as the SLA engine judges it: over {windows} of open time, from {least} "
+            "contacts on; contacts that wait beyond their target count as missed. "
+            "The value is the shortfall in percentage points."
         ),
-        "runbook_url": f"{site.runbooks.rstrip('/')}/{rule_uid(policy)}.md",
-        "__dashboardUid__": DASHBOARD_UID,
-        "__panelId__": str(panel_id(SERVICE_LEVEL_PANEL)),
+        **_runbook(site, f"{rule_uid(policy)}.md" if policy.name in _OWN_RUNBOOKS else "alerts.md"),
+        "__dashboardUid__": SLA_UID,
+        "__panelId__": str(panel_ids[attained_title(policy.name)]),
     }
 
 
-def _queries(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
+def _queries(sql: str, above: float) -> Iterator[Json]:
     """Describe the question to ClickHouse, and the threshold that its answer is held against."""
     interval = {"intervalMs": 60_000, "maxDataPoints": 1_000}
     table = {"editorType": "sql", "queryType": "table", "format": 1}
-    query: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **interval}
-    above_0 = [{"type": "query", "evaluator": {"type": "gt", "params": [0]}}]
-    threshold: Json = {"type": "threshold", "expression": "A", "conditions": above_0, **interval}
-    for range_s, model in (
-        (window_s(policy), {**query, "rawSql": shortfall(policy, policies)}),
-        (0, {"refId": "B", "datasource": {"type": "__expr__", "uid": "__expr__"}, **threshold}),
-    ):
+    query: Json = {"refId": "A", "datasource": DATA_SOURCE, **table, **interval, "rawSql": sql}
+    conditions = [{"type": "query", "evaluator": {"type": "gt", "params": [above]}}]
+    threshold: Json = {"type": "threshold", "expression": "A", "conditions": conditions, **interval}
+    expression = {"refId": "B", "datasource": {"type": "__expr__", "uid": "__expr__"}, **threshold}
+    for range_s, model in ((600, query), (0, expression)):
         yield {
             "refId": model["refId"],
             "queryType": model.get("queryType", ""),
@@ -154,41 +135,79 @@ def _queries(policy: Policy, policies: Sequence[Policy]) -> Iterator[Json]:
         }
 
 
-def rules(site: Site, policies: Sequence[Policy]) -> list[Json]:
-    """Describe one rule for each policy."""
+def _whole_evaluations(milliseconds: int) -> str:
+    """Write a time as whole evaluations, at least one."""
+    return f"{max(1, -(-milliseconds // (EVERY_S * 1_000)))}m"
+
+
+def _rule_for(site: Site, policy: Policy, panel_ids: dict[str, int]) -> Json:
+    keeps = site.release >= _KEEPS_STATE
+    return {
+        "uid": rule_uid(policy),
+        "title": f"Service level {policy.name}",
+        "condition": "B",
+        "data": list(_queries(shortfall(site, policy), 0)),
+        # Without an answer nothing is known, so nothing changes; the rule for the age of the figures says so.
+        "noDataState": "KeepLast" if keeps else "OK",
+        "execErrState": "KeepLast" if keeps else "Error",
+        "for": _whole_evaluations(site.alert_rules.timing.hold_ms),
+        "annotations": _annotations(site, policy, panel_ids),
+        # Channel and queue come with each row of the answer; a rule that names them too would hide the row's.
+        "labels": {"service": SERVICE, "policy": policy.name, "severity": site.alert_rules.attainment.severity},
+    }
+
+
+def _freshness_rule(site: Site) -> Json:
+    limit = oldest_s(site)
+    return {
+        "uid": FRESHNESS_UID,
+        "title": "Figures are old",
+        "condition": "B",
+        "data": list(_queries(AGE, limit)),
+        "noDataState": "Alerting",
+        "execErrState": "Alerting",
+        "for": _whole_evaluations(site.alert_rules.pipeline.hold_ms),
+        "annotations": {
+            "summary": "Pulssi's figures in ClickHouse are old, or ClickHouse does not answer",
+            "description": (
+                f"The sink has not had everything that there was for {duration(limit)}. All dashboards show old "
+                "figures, and alerts of policies keep the state that they had. The value is the age in seconds."
+            ),
+            **_runbook(site, "figures-are-old.md"),
+        },
+        "labels": {"service": SERVICE, "severity": "critical"},
+    }
+
+
+def rules(site: Site) -> list[Json]:
+    """Describe one rule for each policy, and the one for the age of the figures, as files and API have them alike."""
+    panel_ids = {str(panel["title"]): int(panel["id"]) for panel in sla(site)["panels"]}
+    return [_freshness_rule(site), *(_rule_for(site, policy, panel_ids) for policy in site.policies())]
+
+
+def rules_in_files(site: Site) -> list[Json]:
+    """Describe the rules by the names of Grafana's files, which take `$NAME` in titles and labels for a variable."""
+    found = _keeping(site, _KEEPS_FIRING_IN_FILES, "keepFiringFor", "missing_series_evals_to_resolve")
     return [
         {
-            "uid": rule_uid(policy),
-            "title": f"Service level {policy.name}",
-            "condition": "B",
-            "data": list(_queries(policy, policies)),
-            "noDataState": "Alerting",
-            "execErrState": "Error",
-            "for": "5m",
-            "annotations": _annotations(site, policy),
-            # Channel and queue come with each row of the answer; a rule that names them too would hide the row's.
-            "labels": {"service": SERVICE, "policy": policy.name, "severity": "page"},
+            **rule,
+            "title": rule["title"].replace("$", "$$"),
+            "labels": {name: value.replace("$", "$$") for name, value in rule["labels"].items()},
         }
-        for policy in policies
+        for rule in found
     ]
 
 
-def receiver(site: Site) -> Json:
-    """Describe who gets the alerts: one webhook."""
-    return {
-        "uid": CONTACT_POINT,
-        "type": "webhook",
-        "settings": {"url": site.webhook_url, "httpMethod": "POST"},
-        "disableResolveMessage": False,
-    }
+def rules_by_api(site: Site) -> list[Json]:
+    """Describe the rules by the names of Grafana's API, which has the same two fields the other way round."""
+    return _keeping(site, _KEEPS_FIRING, "keep_firing_for", "missingSeriesEvalsToResolve")
 
 
-def route() -> Json:
-    """Describe how alerts are bundled: one message for each queue."""
-    return {
-        "receiver": CONTACT_POINT,
-        "group_by": ["alertname", "channel", "queue"],
-        "group_wait": "10s",
-        "group_interval": "1m",
-        "repeat_interval": "4h",
+def _keeping(site: Site, since: Release, keep_firing: str, missing: str) -> list[Json]:
+    if site.release < since:
+        return rules(site)
+    kept = {
+        keep_firing: _whole_evaluations(site.alert_rules.timing.least_firing_ms),
+        missing: MISSING_EVALUATIONS,
     }
+    return [{**rule, **kept} for rule in rules(site)]

@@ -1,4 +1,7 @@
-"""Panels as Grafana wants them: how a number, a table and a line look here, once for all dashboards."""
+"""Panels as Grafana wants them: how a number, a table and a line look here, once for all dashboards.
+
+Where a panel stands is the dashboard's to say. Counts are shown whole: no unit that rounds thousands away.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,21 @@ from typing import Final
 
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json
 
-#: Units by what Grafana calls them: hours, minutes and seconds; a share; a count.
+#: Units by what Grafana calls them: hours, minutes and seconds; a share; a count with its thousands apart.
 CLOCK: Final = "dthms"
 SHARE: Final = "percentunit"
-COUNT: Final = "short"
+COUNT: Final = "locale"
+#: A number with two decimals, such as a burn rate.
+NUMBER: Final = "none"
+#: A time in milliseconds since 1970.
+TIME: Final = "dateTimeAsLocal"
 
+_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0}
+#: What is shown where nothing is known.
+_NOTHING: Final = "-"
 
-#: Where a panel is on the grid of 24 columns: x, y, width, height.
-GridPosition = tuple[int, int, int, int]
+#: A link from a value: its title and address.
+Link = tuple[str, str]
 
 
 def thresholds(base: str, *steps: tuple[float, str]) -> Json:
@@ -25,20 +35,20 @@ def thresholds(base: str, *steps: tuple[float, str]) -> Json:
 #: What is not known is neither good nor bad. (Matching NaN as well would match names, which are no numbers.)
 _NULL_MAPPING: Final[Json] = {
     "type": "special",
-    "options": {"match": "null", "result": {"text": "-", "color": "text", "index": 0}},
+    "options": {"match": "null", "result": {"text": _NOTHING, "color": "text", "index": 0}},
 }
 
 #: Nothing good or bad about it.
 PLAIN: Final = thresholds("text")
-#: A service level: green from the usual objective on.
-LEVEL: Final = thresholds("red", (0.7, "orange"), (0.8, "green"))
+#: Points above or below an objective.
+DIFFERENCE: Final = thresholds("red", (0, "green"))
 
 
 def _panel(
     kind: str,
     title: str,
-    sql: str,
-    position: GridPosition,
+    description: str,
+    sql: str | None,
     defaults: Json,
     options: Json,
     overrides: Sequence[Json] = (),
@@ -54,28 +64,32 @@ def _panel(
         "format": 0 if over_time else 1,
         "rawSql": sql,
     }
+    asked: Json = {"datasource": DATA_SOURCE, "targets": [target]} if sql is not None else {}
     return {
         "type": kind,
         "title": title,
-        "description": "",  # the dashboard's to give
-        "datasource": DATA_SOURCE,
-        "gridPos": dict(zip("xywh", position, strict=True)),
-        "targets": [target],
+        "description": description,
+        **asked,
         **more,
         "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
         "options": options,
     }
 
 
-def stat(title: str, sql: str, position: GridPosition, *, unit: str = COUNT, colours: Json = PLAIN) -> Json:
+def links_of(links: Sequence[Link]) -> list[Json]:
+    """Write links as Grafana has them."""
+    return [{"title": title, "url": url, "targetBlank": False} for title, url in links]
+
+
+def stat(title: str, description: str, sql: str, *, unit: str = COUNT, colours: Json = PLAIN) -> Json:
     """A number a row of the answer, named by its text column."""
     defaults = {
         "unit": unit,
-        "decimals": 1 if unit == SHARE else 0,
+        "decimals": _DECIMALS[unit],
         "color": {"mode": "thresholds"},
         "thresholds": colours,
         "mappings": [_NULL_MAPPING],
-        "noValue": "-",
+        "noValue": _NOTHING,
     }
     options = {
         "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": ""},
@@ -86,74 +100,99 @@ def stat(title: str, sql: str, position: GridPosition, *, unit: str = COUNT, col
         "justifyMode": "auto",
         "text": {"titleSize": 14, "valueSize": 22},
     }
-    return _panel("stat", title, sql, position, defaults, options)
+    return _panel("stat", title, description, sql, defaults, options)
 
 
 def column(
-    name: str, unit: str = COUNT, *, colours: Json | None = None, width: int | None = None, title: str | None = None
+    name: str,
+    unit: str | None = None,
+    *,
+    colours: Json | None = None,
+    width: int | None = None,
+    title: str | None = None,
+    links: Sequence[Link] = (),
+    bar: bool = False,
+    hidden: bool = False,
 ) -> Json:
-    """How a table shows one of its columns."""
-    properties: Json = {"unit": unit}
+    """How a table shows one of its columns; `bar` draws its share of the largest."""
+    properties: Json = {}
+    if unit is not None:
+        properties |= {"unit": unit, "decimals": _DECIMALS[unit]}
     if title is not None:
         properties["displayName"] = title
-    if unit == SHARE:
-        properties["decimals"] = 1
     if width is not None:
         properties["custom.width"] = width
+    if links:
+        properties["links"] = links_of(links)
+    if hidden:
+        properties["custom.hidden"] = True
+    # Each pair is the same, for Grafana up to 9.3 and from then on.
+    if bar:
+        cells = {"custom.displayMode": "basic", "custom.cellOptions": {"type": "gauge", "mode": "basic"}}
+        properties |= {"min": 0, **cells}
     if colours is not None:
-        # The last two are the same, for Grafana up to 9.3 and from then on.
         cells = {"custom.displayMode": "color-text", "custom.cellOptions": {"type": "color-text"}}
         properties |= {"thresholds": colours, **cells}
-    return _override(name, properties)
+    return override(name, properties)
 
 
-def _override(name: str, properties: Json) -> Json:
+def override(name: str, properties: Json) -> Json:
+    """Change how one field is shown."""
     changes = [{"id": key, "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": changes}
 
 
-def table(title: str, sql: str, position: GridPosition, columns: Sequence[Json]) -> Json:
-    """A table; columns that are not described are shown as they come."""
+def table(
+    title: str, description: str, sql: str, columns: Sequence[Json] = (), *, unit: str = COUNT, heat: bool = False
+) -> Json:
+    """A table; columns that are not described are shown by `unit`. `heat` colours every cell by its number."""
+    cell = {"type": "color-background", "mode": "basic"} if heat else {"type": "auto"}
     defaults = {
-        "color": {"mode": "thresholds"},
+        "unit": unit,
+        "decimals": _DECIMALS[unit],
+        "color": {"mode": "continuous-blues"} if heat else {"mode": "thresholds"},
         "thresholds": PLAIN,
-        "decimals": 0,
-        "noValue": "-",
-        "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60},
+        "noValue": _NOTHING,
+        "custom": {"align": "auto", "cellOptions": cell, "minWidth": 44 if heat else 60},
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    return _panel("table", title, sql, position, defaults, options, columns)
+    return _panel("table", title, description, sql, defaults, options, columns)
 
 
 def lines(
     title: str,
+    description: str,
     sql: str,
-    position: GridPosition,
     *,
     unit: str = COUNT,
     step: str = "1m",
     name: str | None = None,
     style: Mapping[str, object] | None = None,
-    threshold: Json | None = None,
+    limit: float | None = None,
     colours: Mapping[str, str] | None = None,
+    hidden: Sequence[str] = (),
+    links: Mapping[str, Link] | None = None,
 ) -> Json:
     """Lines over time: one a number column, or, where `name` names a text column, one a value of that column.
 
-    `step` is the shortest one. `style` overrides Grafana's own settings of a line.
+    `step` is the shortest one. `style` overrides Grafana's own settings of a line. `limit` is drawn: green from it on.
+    What is missing in an answer's column is a gap. `links` are of columns, by their names.
     """
     defaults: Json = {
         "unit": unit,
+        "decimals": _DECIMALS[unit],
         "min": 0,
         "color": {"mode": "palette-classic"},
-        "thresholds": threshold or PLAIN,
+        "thresholds": PLAIN if limit is None else thresholds("red", (limit, "green")),
+        "noValue": _NOTHING,
         "custom": {
             "drawStyle": "line",
             "lineWidth": 2,
             "fillOpacity": 8,
             "pointSize": 4,
-            "showPoints": "never",
+            "showPoints": "auto",
             "spanNulls": False,
-            "thresholdsStyle": {"mode": "dashed" if threshold else "off"},
+            "thresholdsStyle": {"mode": "off" if limit is None else "dashed"},
             **(style or {}),
         },
     }
@@ -161,33 +200,50 @@ def lines(
         defaults["max"] = 1
     if name is not None:
         defaults["displayName"] = f"${{__field.labels.{name}}}"
+    nowhere = {"custom.hideFrom": {"viz": True, "legend": True, "tooltip": True}}
     overrides = [
-        _override(column, {"color": {"mode": "fixed", "fixedColor": colour}})
-        for column, colour in (colours or {}).items()
+        *(
+            override(column, {"color": {"mode": "fixed", "fixedColor": colour}})
+            for column, colour in (colours or {}).items()
+        ),
+        *(override(column, nowhere) for column in hidden),
+        *(override(column, {"links": links_of([link])}) for column, link in (links or {}).items()),
     ]
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return _panel("timeseries", title, sql, position, defaults, options, overrides, interval=step)
+    return _panel("timeseries", title, description, sql, defaults, options, overrides, interval=step)
 
 
-def bars(title: str, sql: str, position: GridPosition) -> Json:
-    """Horizontal bars: one a row of the answer, named by its text column."""
-    defaults = {
-        "unit": COUNT,
-        "decimals": 0,
-        "min": 0,
-        "color": {"mode": "fixed", "fixedColor": "blue"},
-        "thresholds": PLAIN,
-        "custom": {"fillOpacity": 70, "lineWidth": 0},
-    }
+def heat_map(title: str, description: str, sql: str, *, step: str) -> Json:
+    """A heat map: a number column a class, named by its upper bound."""
+    defaults = {"unit": COUNT, "decimals": 0, "custom": {"hideFrom": {"viz": False, "legend": False, "tooltip": False}}}
     options = {
-        "orientation": "horizontal",
-        "showValue": "always",
-        "barWidth": 0.8,
-        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
-        "tooltip": {"mode": "single", "sort": "none"},
-        "text": {"valueSize": 12},
+        "calculate": False,
+        "cellGap": 1,
+        "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "reverse": True, "fill": "dark-blue"},
+        "rowsFrame": {"layout": "auto"},
+        "yAxis": {"axisPlacement": "left", "reverse": False},
+        "legend": {"show": False},
+        "tooltip": {"show": True, "yHistogram": False},
+        "showValue": "never",
     }
-    return _panel("barchart", title, sql, position, defaults, options)
+    return _panel("heatmap", title, description, sql, defaults, options, interval=step)
+
+
+def alert_list(title: str, description: str, label: str) -> Json:
+    """Grafana's own alerts with a label, as `{name="value"}`: those that fire, and those that are about to."""
+    shown = {"firing": True, "pending": True, "error": True, "noData": True, "normal": False, "recovering": True}
+    options = {
+        "viewMode": "list",
+        "groupMode": "default",
+        "groupBy": [],
+        "maxItems": 20,
+        "sortOrder": 3,
+        "dashboardAlerts": False,
+        "alertName": "",
+        "alertInstanceLabelFilter": label,
+        "stateFilter": shown,
+    }
+    return _panel("alertlist", title, description, None, {}, options)

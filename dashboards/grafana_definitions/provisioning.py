@@ -9,10 +9,18 @@ from typing import Final, Literal, NamedTuple
 
 import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, receiver, route, rules
-from dashboards.grafana_definitions.live_floor import live_floor
-from dashboards.grafana_definitions.site import FOLDER, FOLDER_UID, READER_PASSWORD, Json, Site, data_source_of
-from schemas.policies import DEFAULT_POLICIES
+from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, rules_in_files
+from dashboards.grafana_definitions.catalogue import dashboards
+from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
+from dashboards.grafana_definitions.site import (
+    ALERT_FOLDER,
+    FOLDER,
+    FOLDER_UID,
+    READER_PASSWORD,
+    Json,
+    Site,
+    data_source_of,
+)
 
 #: Where the generated files are in this package.
 FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
@@ -64,24 +72,34 @@ def texts(site: Site) -> dict[str, str]:
         # Grafana's own variable: the same wherever the folder is put.
         "options": {"path": "$GF_PATHS_PROVISIONING/dashboards"},
     }
-    group = {"name": GROUP, "folder": FOLDER, "interval": f"{EVERY_S}s", "rules": rules(site, DEFAULT_POLICIES)}
-    point = {"name": CONTACT_POINT, "receivers": [receiver(site)]}
+    group = {"name": GROUP, "folder": ALERT_FOLDER, "interval": f"{EVERY_S}s", "rules": rules_in_files(site)}
+    point = {"name": CONTACT_POINT, "receivers": receivers(site)}
+    # Of a Grafana of Pulssi's own: alerts of others go to the same contact point, and are not muted.
+    root = {"receiver": CONTACT_POINT, "group_by": ["alertname"], "routes": [route(site)]}
     return {
         "datasources/pulssi.yaml": _yaml({"datasources": [data_source]}),
         "dashboards/pulssi.yaml": _yaml({"providers": [provider]}),
-        "dashboards/live-floor.json": json.dumps(live_floor(), indent=2, ensure_ascii=False) + "\n",
+        **{
+            f"dashboards/{one['uid'].removeprefix('pulssi-')}.json": json.dumps(one, indent=2, ensure_ascii=False)
+            + "\n"
+            for one in dashboards(site)
+        },
+        # Grafana complains at its start where it does not find these two folders.
+        "plugins/none.yaml": _yaml({"apps": []}),
+        "notifiers/none.yaml": _yaml({"notifiers": []}),
         "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
         "alerting/contact-points.yaml": _yaml({"contactPoints": [{"orgId": 1, **point}]}),
-        "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **route()}]}),
+        "alerting/mute-timings.yaml": _yaml({"muteTimes": [{"orgId": 1, **one} for one in mute_timings(site)]}),
+        "alerting/policies.yaml": _yaml({"policies": [{"orgId": 1, **root}]}),
     }
 
 
 def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
     """Compare a folder with what it should hold, in order of the paths."""
+    ours = (path for own in _GENERATED_FOLDERS for path in (folder / own).rglob("*"))
     existing = {
         path.relative_to(folder).as_posix(): path.read_bytes()
-        for own in _GENERATED_FOLDERS
-        for path in (folder / own).rglob("*")
+        for path in {*ours, *(folder / path for path in wanted)}
         if path.is_file()
     }
     return [

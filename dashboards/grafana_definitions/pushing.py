@@ -1,104 +1,213 @@
 """The definitions into a running Grafana by its API, for one that Pulssi shares with others.
 
-What is not Pulssi's stays: other routes of the notification policy, other folders, other contact points. Pushing twice
-changes nothing more.
+What is not Pulssi's stays: other routes of the notification policy, other folders, other contact points. Only what
+differs is written: rules that are written again begin anew, and would tell that every alert is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
+from urllib.parse import quote
 
 from grafana_client.client import GrafanaClientError
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, EVERY_S, GROUP, SERVICE, receiver, route, rules
-from dashboards.grafana_definitions.live_floor import live_floor
-from dashboards.grafana_definitions.site import DATA_SOURCE_UID, FOLDER, FOLDER_UID, Json, Site, data_source_of
-from schemas.policies import DEFAULT_POLICIES
+from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, SERVICE, rules_by_api
+from dashboards.grafana_definitions.catalogue import dashboards
+from dashboards.grafana_definitions.differences import has
+from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX
+from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
+from dashboards.grafana_definitions.site import (
+    DATA_SOURCE_UID,
+    FOLDER,
+    FOLDER_UID,
+    READER_PASSWORD,
+    Json,
+    Receiver,
+    Release,
+    Site,
+    data_source_of,
+)
 
 _NOT_FOUND: Final = 404
 
 #: Tells Pulssi's alerts from others in a shared policy tree.
 _OWN_MATCHERS: Final = [["service", "=", SERVICE]]
 
-
 #: A `grafana_client.GrafanaApi`, which carries no types of its own.
 Grafana = Any
 
 
-def _exists(get: Any, *arguments: str) -> bool:  # noqa: ANN401 - a method of an untyped library
+class PushError(Exception):
+    """It cannot be brought; the text says why and what helps."""
+
+
+def _found(get: Any, *arguments: str) -> Any:  # noqa: ANN401 - methods and answers of an untyped library
+    """Ask for one thing; None where there is none."""
     try:
-        get(*arguments)
+        return get(*arguments)
     except GrafanaClientError as error:
         if error.status_code == _NOT_FOUND:
-            return False
+            return None
         raise
-    return True
 
 
-def _push_data_source(api: Grafana, site: Site, password: str | None) -> None:
-    definition = data_source_of(site)
-    if password is not None:
-        definition["secureJsonData"] = {"password": password}
-    if _exists(api.datasource.get_datasource_by_uid, DATA_SOURCE_UID):
-        api.datasource.update_datasource_by_uid(DATA_SOURCE_UID, definition)
-    else:
-        api.datasource.create_datasource(definition)
+def release_of(api: Grafana) -> Release | None:
+    """Ask a Grafana for its release; None where it does not tell."""
+    found = re.match(r"(\d+)\.(\d+)", str((_found(api.health.check) or {}).get("version", "")))
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
-def _push_contact_point(api: Grafana, site: Site) -> None:
-    definition = {"name": CONTACT_POINT, **receiver(site)}
-    existing = api.alertingprovisioning.get_contactpoints()
-    if any(point["uid"] == CONTACT_POINT for point in existing):
-        api.alertingprovisioning.update_contactpoint(CONTACT_POINT, definition)
-    else:
-        api.alertingprovisioning.create_contactpoint(definition)
+class _Push:
+    """One push, and what it has written."""
 
+    def __init__(self, api: Grafana, site: Site) -> None:
+        self._api = api
+        self._site = site
+        self.written: list[str] = []
 
-def with_own_route(tree: Json) -> Json:
-    """Put Pulssi's route first in a policy tree, in place of an earlier one of its own; all else stays."""
-    own = {**route(), "object_matchers": _OWN_MATCHERS, "continue": False}
-    others = [child for child in tree.get("routes") or [] if child.get("object_matchers") != _OWN_MATCHERS]
-    return {**tree, "routes": [own, *others]}
+    def write(self, name: str, call: Callable[..., object], *arguments: object) -> None:
+        call(*arguments)
+        self.written.append(name)
 
-
-def _push_rules(api: Grafana, definitions: Sequence[Json]) -> None:
-    """One by one, as writing a group makes no rule that names its own identifier; then the group for its interval."""
-    alerting = api.alertingprovisioning
-    in_folder = [{**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in definitions]
-    # Asked for as a list: some versions answer for one that is missing as if they had failed.
-    existing = {rule["uid"] for rule in alerting.get_alertrules_all()}
-    for rule in in_folder:
-        if rule["uid"] in existing:
-            alerting.update_alertrule(rule["uid"], rule)
+    def data_source(self, password: str | None) -> None:
+        definition, name = data_source_of(self._site), f"data source {DATA_SOURCE_UID}"
+        sources = self._api.datasource
+        theirs = _found(sources.get_datasource_by_uid, DATA_SOURCE_UID)
+        needs_password = password is not None and not ((theirs or {}).get("secureJsonFields") or {}).get("password")
+        if theirs is not None and has(theirs, definition) and not needs_password:
+            return
+        if theirs is not None and theirs.get("readOnly"):
+            raise PushError(
+                f"{name} was made by files and cannot be changed from here: change them by `pulssi dashboards build`, "
+                "or remove them and restart Grafana"
+            )
+        if password is not None:
+            definition["secureJsonData"] = {"password": password}
+        if theirs is None:
+            self.write(name, sources.create_datasource, definition)
         else:
-            alerting.create_alertrule(rule)
-    group = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": in_folder}
-    # This also deletes rules without a policy: the group then has exactly these rules.
-    alerting.update_rule_group(FOLDER_UID, GROUP, group)
+            self.write(name, sources.update_datasource_by_uid, DATA_SOURCE_UID, definition)
+
+    def folder(self) -> None:
+        if _found(self._api.folder.get_folder, FOLDER_UID) is None:
+            self.write(f"folder {FOLDER}", self._api.folder.create_folder, FOLDER, FOLDER_UID)
+
+    def dashboard(self, definition: Json) -> None:
+        definition = {key: value for key, value in definition.items() if key != "version"}  # Grafana counts its own
+        theirs = _found(self._api.dashboard.get_dashboard, definition["uid"]) or {}
+        folder = (theirs.get("meta") or {}).get("folderUid", FOLDER_UID)
+        if has(theirs.get("dashboard"), definition) and folder == FOLDER_UID:
+            return
+        brought = {"dashboard": definition, "folderUid": FOLDER_UID, "overwrite": True}
+        self.write(f"dashboard {definition['title']}", self._api.dashboard.update_dashboard, brought)
+
+    def contact_point(self, environment: Mapping[str, str]) -> None:
+        alerting = self._api.alertingprovisioning
+        theirs = {point.get("uid"): point for point in alerting.get_contactpoints() or []}
+        for receiver in receivers(self._site):
+            settings = {key: _filled(value, environment) for key, value in receiver["settings"].items()}
+            definition = {"name": CONTACT_POINT, **receiver, "settings": settings}
+            name, uid = f"contact point {receiver['type']}", receiver["uid"]
+            if uid not in theirs:
+                self.write(name, alerting.create_contactpoint, definition)
+            elif not has(theirs[uid], definition):
+                self.write(name, alerting.update_contactpoint, uid, definition)
+
+    def mute_timings(self) -> None:
+        alerting = self._api.alertingprovisioning
+        theirs = {timing.get("name"): timing for timing in alerting.get_mute_timings() or []}
+        for timing in mute_timings(self._site):
+            name = timing["name"]
+            if name not in theirs:
+                self.write(f"mute timing {name}", alerting.create_mute_timing, timing)
+            elif not has(theirs[name], timing):
+                self.write(f"mute timing {name}", alerting.update_mute_timing, quote(name, safe=""), timing)
+
+    def policy(self) -> None:
+        alerting = self._api.alertingprovisioning
+        tree = alerting.get_notification_policy_tree()
+        wanted = with_own_route(tree, self._site)
+        before, after = tree.get("routes") or [], wanted["routes"]
+        ours = _without_empty(after[0])
+        if len(before) == len(after) and _without_empty(before[0]) == ours and before[1:] == after[1:]:
+            return
+        self.write("notification policy", alerting.set_notification_policy_tree, wanted)
+
+    def remove_former(self) -> None:
+        """Remove receivers and mute timings of Pulssi's that are configured no more; no route names them any longer."""
+        alerting = self._api.alertingprovisioning
+        wanted = {receiver["uid"] for receiver in receivers(self._site)}
+        ours = {f"pulssi-{kind}" for kind in get_args(Receiver)}
+        for point in alerting.get_contactpoints() or []:
+            if point.get("uid") in ours - wanted:
+                self.write(f"without contact point {point['type']}", alerting.delete_contactpoint, point["uid"])
+        kept = {timing["name"] for timing in mute_timings(self._site)}
+        for timing in alerting.get_mute_timings() or []:
+            name = str(timing.get("name"))
+            if name.startswith(TIMING_PREFIX) and name not in kept:
+                self.write(f"without mute timing {name}", alerting.delete_mute_timing, quote(name, safe=""))
+
+    def rules(self) -> None:
+        """One by one, as writing a group makes no rule that names its own identifier; then the group, if it differs."""
+        alerting = self._api.alertingprovisioning
+        in_group = [
+            {**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in rules_by_api(self._site)
+        ]
+        # Asked for as a list: some versions answer for one that is missing as if they had failed.
+        theirs = {rule["uid"]: rule for rule in alerting.get_alertrules_all() or []}
+        for rule in in_group:
+            uid, name = rule["uid"], f"rule {rule['title']}"
+            if uid not in theirs:
+                self.write(name, alerting.create_alertrule, rule)
+            elif not has(theirs[uid], rule):
+                self.write(name, alerting.update_alertrule, uid, rule)
+        group = _found(alerting.get_rule_group, FOLDER_UID, GROUP) or {}
+        uids = {rule["uid"] for rule in group.get("rules") or []}
+        if uids != {rule["uid"] for rule in in_group} or group.get("interval") != EVERY_S:
+            wanted = {"title": GROUP, "folderUid": FOLDER_UID, "interval": EVERY_S, "rules": in_group}
+            # This also deletes rules without a policy: the group then has exactly these rules.
+            self.write("rules' group", alerting.update_rule_group, FOLDER_UID, GROUP, wanted)
 
 
-def push(api: Grafana, site: Site, password: str | None = None) -> list[str]:
-    """Bring a running Grafana to the definitions and tell what was brought.
+def _filled(value: Any, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 - a setting of any kind
+    """Put a variable of the environment in for `$NAME`, which only Grafana's files know."""
+    if not isinstance(value, str) or not value.startswith("$"):
+        return value
+    if not environment.get(value[1:]):
+        raise PushError(f"set {value[1:]}: the receiver needs it")
+    return environment[value[1:]]
 
-    `password` is the reader's in ClickHouse; None leaves the one that Grafana has. Raises what `grafana_client` raises.
+
+def _without_empty(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Leave out of a route what Grafana leaves out."""
+    if isinstance(value, dict):
+        return {key: _without_empty(one) for key, one in value.items() if one not in (None, False, "", [], {})}
+    return [_without_empty(one) for one in value] if isinstance(value, list) else value
+
+
+def with_own_route(tree: Json, site: Site) -> Json:
+    """Put Pulssi's route first in a policy tree, in place of an earlier one of its own; all else stays."""
+    others = [child for child in tree.get("routes") or [] if child.get("object_matchers") != _OWN_MATCHERS]
+    return {**tree, "routes": [{**route(site), "continue": False}, *others]}
+
+
+def push(api: Grafana, site: Site, environment: Mapping[str, str]) -> list[str]:
+    """Bring a running Grafana to the definitions and tell what was written: nothing where nothing differs.
+
+    `environment` has the reader's password, which is brought where Grafana has none yet, and the receivers' secrets.
+    Raises PushError, and what `grafana_client` raises.
     """
-    _push_data_source(api, site, password)
-    if not _exists(api.folder.get_folder, FOLDER_UID):
-        api.folder.create_folder(FOLDER, FOLDER_UID)
-    definition = live_floor()
-    definition.pop("version")  # Grafana counts its own
-    api.dashboard.update_dashboard({"dashboard": definition, "folderUid": FOLDER_UID, "overwrite": True})
-    _push_contact_point(api, site)
-    api.alertingprovisioning.set_notification_policy_tree(
-        with_own_route(api.alertingprovisioning.get_notification_policy_tree())
-    )
-    rule_definitions = rules(site, DEFAULT_POLICIES)
-    _push_rules(api, rule_definitions)
-    return [
-        f"data source {DATA_SOURCE_UID}",
-        f"dashboard {definition['title']}",
-        f"contact point {CONTACT_POINT}",
-        "notification policy",
-        *(f"rule {rule['title']}" for rule in rule_definitions),
-    ]
+    site = site._replace(release=release_of(api) or site.release)
+    one = _Push(api, site)
+    one.data_source(environment.get(READER_PASSWORD))
+    one.folder()
+    for definition in dashboards(site):
+        one.dashboard(definition)
+    one.contact_point(environment)
+    one.mute_timings()
+    one.policy()
+    one.remove_former()
+    one.rules()
+    return one.written

@@ -2,19 +2,25 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Final, cast, get_args
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
 
 from dashboards.grafana_definitions.provisioning import FOLDER_HERE, Drift, drift, texts, write
-from dashboards.grafana_definitions.site import READER_PASSWORD, Site, data_source_of
+from dashboards.grafana_definitions.site import Receiver, Site, data_source_of
 from deploy.cli.common import echo_report, fail, json_option
+from deploy.cli.config_option import config_option, load_configuration
 from schemas.exits import Exit
 from streams.clickhouse.addresses import AddressError
+from streams.configuration.environment import config_folder
+from streams.configuration.folder import load_all_rules
 
 _SITE: Final = Site()
 
@@ -40,19 +46,64 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--webhook", default=_SITE.webhook_url, show_default=True, help="Gets the alerts as JSON by POST.")
     @click.option(
-        "--runbooks", default=_SITE.runbooks, show_default=True, help="What runbooks' file names are joined to."
+        "--notify",
+        "receivers",
+        type=click.Choice(get_args(Receiver)),
+        multiple=True,
+        default=_SITE.receivers,
+        show_default=True,
+        help="A receiver of the alerts; may be repeated. Whether they are told says `notifier` in alerts.toml.",
     )
+    @click.option("--runbooks", default="", help="The absolute address that runbooks' file names are joined to.")
+    @click.option(
+        "--grafana-version",
+        default=".".join(map(str, _SITE.release)),
+        show_default=True,
+        help="What is written for; `push` asks Grafana itself.",
+    )
+    @config_option
     @json_option
     @wraps(command)
-    def with_site(clickhouse: str, webhook: str, runbooks: str, **options: object) -> None:
-        site = Site(clickhouse_url=clickhouse, webhook_url=webhook, runbooks=runbooks)
-        try:
-            data_source_of(site)
-        except AddressError as error:
-            fail(f"--clickhouse {error}", Exit.UNUSABLE)
-        command(site=site, **options)
+    def with_site(**options: object) -> None:
+        command(site=_site(options), **options)
 
     return with_site
+
+
+def _site(options: dict[str, object]) -> Site:
+    """Take what describes the site out of a command's options, and read the configuration."""
+    clickhouse, webhook, runbooks, release = (
+        str(options.pop(name)) for name in ("clickhouse", "webhook", "runbooks", "grafana_version")
+    )
+    receivers = cast("tuple[Receiver, ...]", options.pop("receivers"))
+    if runbooks and not _is_web_address(runbooks):
+        fail("--runbooks must be an absolute address such as https://git.example/pulssi/docs/runbooks", Exit.UNUSABLE)
+    version = re.fullmatch(r"(\d{1,3})(?:\.(\d{1,3}))?(?:\..*)?", release)
+    if version is None:
+        fail("--grafana-version must look like 12.2", Exit.UNUSABLE)
+    settings, _ = load_configuration()
+    rules, alert_rules, boards = load_all_rules(config_folder(), settings.time_zone)
+    site = Site(
+        clickhouse_url=clickhouse,
+        webhook_url=webhook,
+        receivers=receivers,
+        runbooks=runbooks,
+        release=(int(version[1]), int(version[2] or 0)),
+        rules=rules,
+        alert_rules=alert_rules,
+        boards=boards,
+        today=datetime.now(ZoneInfo(rules.time_zone)).date(),
+    )
+    try:
+        data_source_of(site)
+    except AddressError as error:
+        fail(f"--clickhouse {error}", Exit.UNUSABLE)
+    return site
+
+
+def _is_web_address(value: str) -> bool:
+    parts = urlsplit(value)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _echo_files(found: list[Drift], folder: Path, said: str, *, as_json: bool) -> None:
@@ -62,9 +113,9 @@ def _echo_files(found: list[Drift], folder: Path, said: str, *, as_json: bool) -
 
 @click.group()
 def dashboards() -> None:
-    """Write, check or push the dashboard and alerts for Grafana.
+    """Write, check or push the dashboards and alerts for Grafana.
 
-    The data source, the dashboard and the alert rules are written from their definitions in Python.
+    They are made from their definitions in Python and the installation's configuration.
 
     Example: pulssi dashboards check
     """
@@ -118,8 +169,10 @@ def check(site: Site, out: Path, *, as_json: bool) -> None:
 def push(site: Site, url: str, *, as_json: bool) -> None:
     """Bring a running Grafana to the definitions, by its API.
 
-    What is not Pulssi's stays. GRAFANA_TOKEN holds a service account's token; CLICKHOUSE_READER_PASSWORD, where it is
-    set, goes into the data source. Ends with 1 where Grafana declines, with 3 where it does not answer.
+    Only what differs is written, and what is not Pulssi's stays. GRAFANA_TOKEN holds a service account's token;
+    CLICKHOUSE_READER_PASSWORD goes into a data source that has no password yet.
+
+    Ends with 1 where Grafana declines, with 3 where it does not answer.
 
     Example: GRAFANA_TOKEN=… pulssi dashboards push --url https://grafana.example --clickhouse http://clickhouse:8123
     """
@@ -131,17 +184,20 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
         GrafanaUnauthorizedError,
     )
 
+    from dashboards.grafana_definitions.pushing import PushError
     from dashboards.grafana_definitions.pushing import push as push_all
 
     logging.getLogger("grafana_client").setLevel(logging.ERROR + 20)
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_web_address(url):
         fail("--url must look like http://host:3000 (a path may follow)", Exit.UNUSABLE)
     login = (parts.username, parts.password or "") if parts.username else None
     api = GrafanaApi.from_url(f"{url.rstrip('/')}/", os.environ.get("GRAFANA_TOKEN") or login, timeout=30.0)
     where = parts.netloc.rpartition("@")[2]
     try:
-        brought = push_all(api, site, os.environ.get(READER_PASSWORD))
+        brought = push_all(api, site, os.environ)
+    except PushError as error:
+        fail(f"Grafana at {where}: {error}", Exit.UNUSABLE)
     except GrafanaUnauthorizedError:
         fail(f"Grafana at {where} refused the credentials: set GRAFANA_TOKEN", Exit.UNUSABLE)
     except (GrafanaTimeoutError, OSError):
@@ -151,4 +207,4 @@ def push(site: Site, url: str, *, as_json: bool) -> None:
         fail(f"Grafana at {where} failed: {error.message.splitlines()[0]}", code)
     except GrafanaException as error:
         fail(f"Grafana at {where} refused: {str(error.message).splitlines()[0]}", Exit.NO)
-    echo_report({"url": where, "pushed": brought}, brought, as_json=as_json)
+    echo_report({"url": where, "pushed": brought}, brought or ["nothing differs"], as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.alert_rules import REACH_MS, SURGE_WINDOW_MS, FloorCondition
+from schemas.alert_rules import REACH_MS, SURGE_WINDOW_MS, FloorCondition, Notifier
 from schemas.alerts import Kind, Severity
 from schemas.configuration.fields import CalendarName, Duration, DurationOrZero, JudgedWindow, Moment, Name, Section
 from schemas.topics import Channel
@@ -203,6 +203,11 @@ class MaintenanceEntry(Section):
 class Alerts(Section):
     """`alerts.toml`: the rules of alerts."""
 
+    notifier: Notifier | None = Field(
+        default=None,
+        description="Whether Grafana's contact points tell of objectives: `grafana`; or nobody but the destinations of"
+        " hooks.toml: `hooks`. Default: hooks.",
+    )
     contact: ContactSection = ContactSection()
     attainment: AttainmentSection = AttainmentSection()
     interval: IntervalSection = IntervalSection()

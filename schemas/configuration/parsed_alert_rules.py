@@ -55,6 +55,7 @@ def alert_rules(
         pipeline=default.pipeline._replace(**_given(said.pipeline, PipelineRules)),
         timing=_timing(default.timing._replace(**_given(said.lifecycle, Timing))),
         maintenance=tuple(_maintenance(files, calendars, at)),
+        notifier=said.notifier or default.notifier,
     )
 
 

@@ -100,6 +100,8 @@ WHERE (SELECT count() FROM gauge_history_rows WHERE at = {_MINUTE}) = 0
 GROUP BY channel, queue
 """  # noqa: S608 - our own names
 
+_SAVE_FRESHNESS: Final = f"INSERT INTO freshness_rows (part, at) SELECT 'sink', {_MINUTE}"
+
 
 def columns(row: type[tuple[Any, ...]]) -> list[str]:
     """Return the names of a table's columns, in the order of the row's fields."""
@@ -135,6 +137,8 @@ class ClickHouseStore:
         """Save the gauges of now."""
         with self._connected() as client:
             client.command(_SAVE_GAUGES, parameters={"minute": minute}, settings=_GAUGES_SETTINGS)
+            # Only then: it says that the gauges are in, too. It comes also in minutes in which nothing has gauges.
+            client.command(_SAVE_FRESHNESS, parameters={"minute": minute})
 
     def close(self) -> None:
         """Close the client; a second call does nothing."""

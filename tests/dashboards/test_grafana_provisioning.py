@@ -9,12 +9,14 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # no stubs for it among the locked dependencies
 from click.testing import CliRunner
 
-from dashboards.grafana_definitions.alerts import CONTACT_POINT, rule_uid
-from dashboards.grafana_definitions.live_floor import live_floor
+from dashboards.grafana_definitions.alerts import FRESHNESS_UID
 from dashboards.grafana_definitions.provisioning import FOLDER_HERE, drift, texts, write
+from dashboards.grafana_definitions.routes import CONTACT_POINT, MUTED, route
 from dashboards.grafana_definitions.site import DATA_SOURCE_UID, Site
 from deploy.cli.dashboards import dashboards
+from schemas.alert_rules import AlertRules
 from schemas.policies import DEFAULT_POLICIES
+from tests import centres
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +86,8 @@ def test_another_error_is_not_told_as_an_address(tmp_path: Path, monkeypatch: py
 def test_every_file_reads_back() -> None:
     """YAML and JSON parse, and a provisioning file names the version of its format."""
     held = {path: read(path) for path in texts(Site())}
-    assert [path for path, content in held.items() if content.get("apiVersion") != 1] == ["dashboards/live-floor.json"]
+    assert {path.endswith(".json") for path, content in held.items() if content.get("apiVersion") != 1} == {True}
+    assert sum(path.endswith(".json") for path in held) == 10
 
 
 def test_data_source_has_no_secret() -> None:
@@ -97,43 +100,74 @@ def test_data_source_has_no_secret() -> None:
 
 
 def test_each_policy_has_a_rule_with_all_that_an_alert_needs() -> None:
-    """One rule a policy: for, labels, no data is an alert, and a runbook that is there."""
+    """One rule a policy beside the one for the age of the figures, each with a runbook that is there."""
     (group,) = read("alerting/rules.yaml")["groups"]
-    assert [rule["labels"]["policy"] for rule in group["rules"]] == [policy.name for policy in DEFAULT_POLICIES]
-    for rule, policy in zip(group["rules"], DEFAULT_POLICIES, strict=True):
-        assert rule["uid"] == rule_uid(policy)
-        assert rule["noDataState"] == "Alerting"
-        assert rule["for"] == "5m"
-        assert (CHECKOUT / rule["annotations"]["runbook_url"]).is_file()
+    freshness, *of_policies = group["rules"]
+    assert freshness["uid"] == FRESHNESS_UID
+    assert [rule["labels"]["policy"] for rule in of_policies] == [policy.name for policy in DEFAULT_POLICIES]
+    for rule in group["rules"]:
+        assert (CHECKOUT / rule["annotations"]["runbook"]).is_file()
         query, threshold = rule["data"]
         assert query["model"]["format"] == 1
         assert threshold["model"]["expression"] == query["refId"]
         assert rule["condition"] == threshold["refId"]
 
 
-def test_alerts_reach_the_contact_point() -> None:
-    """The notification policy sends to the webhook that is provisioned, a message for each queue."""
+def test_alerts_reach_the_contact_point_where_grafana_notifies() -> None:
+    """A message for each queue goes to all receivers; where hooks notify, the same route is muted at all times."""
     (point,) = read("alerting/contact-points.yaml")["contactPoints"]
     (policy,) = read("alerting/policies.yaml")["policies"]
-    assert policy["receiver"] == point["name"] == CONTACT_POINT
-    assert policy["group_by"] == ["alertname", "channel", "queue"]
+    (own,) = policy["routes"]
+    assert policy["receiver"] == own["receiver"] == point["name"] == CONTACT_POINT
+    assert own["group_by"] == ["alertname", "channel", "queue"]
     assert point["receivers"][0]["settings"]["url"].startswith("http://")
+    assert own["mute_time_intervals"] == [MUTED]
+    (muted,) = [one for one in read("alerting/mute-timings.yaml")["muteTimes"] if one["name"] == MUTED]
+    assert muted["time_intervals"] == [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]
+    assert "mute_time_intervals" not in route(Site(alert_rules=AlertRules(notifier="grafana")))
 
 
-def test_panels_say_what_they_show() -> None:
-    """Every panel has a title, a description, a unit and a place of its own; panels on one row do not overlap."""
-    panels = live_floor()["panels"]
-    taken: set[tuple[int, int]] = set()
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    for panel in panels:
-        assert panel["title"]
-        assert len(panel["description"]) > 20
-        place = panel["gridPos"]
-        # A repeated panel takes its whole row.
-        width = 24 if "repeat" in panel else place["w"]
-        cells = {
-            (x, y) for x in range(place["x"], place["x"] + width) for y in range(place["y"], place["y"] + place["h"])
+def test_everything_is_built_from_the_installations_own_configuration(tmp_path: Path) -> None:
+    """Policies of all times, windows, least numbers, who notifies, and when not: from the folder, not the defaults."""
+    (tmp_path / "config").mkdir()
+    for name, text in centres.files("whole").items():
+        (tmp_path / "config" / f"{name}.toml").write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    told = ["--config", str(tmp_path / "config"), "--out", str(out)]
+    more = ["--notify", "slack", "--notify", "email", "--runbooks", "https://git.example/runbooks"]
+    run = CliRunner().invoke(dashboards, ["build", *told, *more], env={"PULSSI_CONFIG": ""})
+    assert run.exit_code == 0, run.output
+    (group,) = yaml.safe_load((out / "alerting/rules.yaml").read_text(encoding="utf-8"))["groups"]
+    assert [rule["labels"].get("policy") for rule in group["rules"]] == [None, "vip", "chat", "campaign"]
+    vip = group["rules"][1]
+    assert "80 % within 20 min" in vip["annotations"]["summary"]
+    assert vip["annotations"]["runbook_url"] == "https://git.example/runbooks/alerts.md"
+    assert "window_ms IN (3600000, 7200000)" in vip["data"][0]["model"]["rawSql"]
+    (point,) = yaml.safe_load((out / "alerting/contact-points.yaml").read_text(encoding="utf-8"))["contactPoints"]
+    assert [(one["type"], one["settings"]) for one in point["receivers"]] == [
+        ("slack", {"url": "$GRAFANA_SLACK_URL"}),
+        ("email", {"addresses": "$GRAFANA_ALERT_ADDRESSES"}),
+    ]
+    (policy,) = yaml.safe_load((out / "alerting/policies.yaml").read_text(encoding="utf-8"))["policies"]
+    (own,) = policy["routes"]
+    assert "mute_time_intervals" not in own
+    assert own["routes"] == [
+        {
+            "receiver": CONTACT_POINT,
+            "object_matchers": [["queue", "=", "billing"]],
+            "mute_time_intervals": ["Pulssi: exchange"],
         }
-        assert place["x"] + place["w"] <= 24
-        assert not cells & taken, panel["title"]
-        taken |= cells
+    ]
+    assert CliRunner().invoke(dashboards, ["check", *told, *more], env={"PULSSI_CONFIG": ""}).exit_code == 0
+    assert CliRunner().invoke(dashboards, ["check", *told], env={"PULSSI_CONFIG": ""}).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mend"), [("--runbooks", "docs/runbooks", "absolute"), ("--grafana-version", "new", "12.2")]
+)
+def test_an_option_that_makes_no_sense_is_refused(option: str, value: str, mend: str, tmp_path: Path) -> None:
+    """It ends with 2 and one line that says what it should be."""
+    run = CliRunner().invoke(dashboards, ["build", "--out", str(tmp_path), option, value])
+    assert run.exit_code == 2
+    assert mend in run.output
+    assert not list(tmp_path.iterdir())

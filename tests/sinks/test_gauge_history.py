@@ -12,6 +12,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.store import ZEROS_FOR_MS, ClickHouseStore
 from sinks.gauge_schedule import GRACE_MS, MINUTE_MS, each_minute
 from sinks.store_protocol import Batch, StoreError
+from streams import times
 from tests.sinks.rows import contact, types
 
 #: A minute's turn in 2026.
@@ -70,6 +71,21 @@ def test_a_graph_falls_to_zero(store: ClickHouseStore, client: Client) -> None:
         store.save_gauges(T0 + minute * MINUTE_MS)
     zeros = [(minute, "chat", "a", 0, 0, 0, 0, 0) for minute in (1, 3, hour - 1, hour)]
     assert _kept(client) == [(0, "chat", "a", 0, 0, 1, 0, 0), *zeros]
+
+
+def test_how_old_the_figures_are(store: ClickHouseStore, client: Client) -> None:
+    """Known of minutes without any gauge, too; running times stop where the figures do. Before the first: not known."""
+    ask = "SELECT toUnixTimestamp64Milli(data_at), age_ms, as_of = at, as_of = data_at FROM freshness"
+    assert client.query(ask).result_rows == [(None, None, True, None)]
+    now = times.now_ms()
+    minute = now - now % MINUTE_MS
+    for at, is_old in ((minute - 10 * MINUTE_MS, True), (minute, False), (minute - MINUTE_MS, False)):
+        store.save_gauges(at)
+        ((data_at, age_ms, runs, stands),) = client.query(ask).result_rows
+        assert data_at == max(at, minute if not is_old else at)
+        assert age_ms >= now - data_at
+        assert (runs, stands) == (not is_old, is_old)
+    assert _kept(client) == []
 
 
 class _Clock:

@@ -29,3 +29,12 @@ CREATE OR REPLACE FUNCTION pulssi_service_level AS (formula, answered, answered_
 -- Whether a running clock has less than its warning time left, and whether it is beyond its target; NULL: it never is.
 CREATE OR REPLACE FUNCTION pulssi_at_risk AS (at, warns_at, breached_at) -> ifNull(at >= warns_at, false) AND NOT ifNull(at >= breached_at, false);
 CREATE OR REPLACE FUNCTION pulssi_breached AS (at, breached_at) -> ifNull(at >= breached_at, false);
+
+-- Where the step of a graph that holds a time begins, by the wall clock of a zone: steps of whole days at local midnight (of
+-- whole weeks on Monday), of whole hours at local hours, so that the hour that comes twice when clocks go back is two.
+CREATE OR REPLACE FUNCTION pulssi_local_step AS (at, step_s, zone) -> toDateTime(multiIf(
+    step_s % 604800 = 0, toDateTime64(toStartOfInterval(at, toIntervalWeek(greatest(1, intDiv(step_s, 604800))), zone), 0, zone),
+    step_s % 86400 = 0, toDateTime64(toStartOfInterval(at, toIntervalDay(greatest(1, intDiv(step_s, 86400))), zone), 0, zone),
+    step_s % 3600 = 0, toDateTime64(toStartOfInterval(at, toIntervalHour(greatest(1, intDiv(step_s, 3600))), zone), 0, zone),
+    toDateTime64(toStartOfInterval(at, toIntervalSecond(greatest(1, step_s)), zone), 0, zone)
+), 'UTC');

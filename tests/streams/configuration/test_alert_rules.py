@@ -49,6 +49,7 @@ def test_all_that_a_file_says(tmp_path: Path) -> None:
         BurnRate("slow", 4.0, 28_800_000, 3_600_000, 50, 10, "warning", "vip"),
     )
     assert rules.budgets == (Budget("vip", 12_000),)
+    assert rules.notifier == "grafana"
     assert rules.floor == (
         FloorRule("long queue", "waiting", 10, None, "Nordic night", None, 120_000, "critical", always=True),
         FloorRule("no agent", "nobody_available", group="billing"),

@@ -1,0 +1,101 @@
+"""The dashboard *Contact*: the contacts behind a figure, and one contact's events and samples."""
+
+# ruff: noqa: S608 - these queries are written to files, and what a viewer types is quoted by Grafana
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
+from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
+from dashboards.grafana_definitions.live_floor import QUEUE
+from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
+from dashboards.grafana_definitions.pieces import SELECTED
+from dashboards.grafana_definitions.site import Json, Site
+
+_ONE: Final = "contact_id = ${contact:singlequote}"
+
+#: Of all samples but tags the tag is empty.
+BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", channel, queue, priority, team, tag
+  AS "Tag",
+  policy AS "Policy", value_ms / 1000 AS "Took", multiIf(within IS NULL, '', within, 'in time', 'late') AS "Target"
+FROM samples
+WHERE $__timeFilter(at) AND sample = ${{sample:singlequote}} AND {SELECTED}
+  AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
+ORDER BY at DESC, contact_id
+LIMIT 500"""
+
+SUMMARY: Final = f"""SELECT contact_id, channel, queue, priority, team, if(open, 'open', 'closed') AS "State",
+  toUnixTimestamp64Milli(started_at) AS "Started", toUnixTimestamp64Milli(last_at) AS "Last event",
+  first_response_ms / 1000 AS "First response", handle_ms / 1000 AS "Handled", resolution_ms / 1000 AS "Resolution",
+  reopens AS "Reopened", replies AS "Replies", arrayStringConcat(tags, ', ') AS "Tags"
+FROM contacts
+WHERE {_ONE}"""
+
+EVENTS: Final = f"""SELECT toUnixTimestamp64Milli(occurred_at) AS "When", type AS "Event", queue, team, agent_id
+  AS "Agent",
+  author AS "Author", reason AS "Reason", arrayStringConcat(tags, ', ') AS "Tags", event_id AS "Id"
+FROM events
+WHERE {_ONE}
+ORDER BY occurred_at, seq, event_id
+LIMIT 1000"""
+
+SAMPLES: Final = f"""SELECT toUnixTimestamp64Milli(at) AS "When", sample AS "Sample", queue, agent_id AS "Agent",
+  tag AS "Tag",
+  outcome AS "Outcome", value_ms / 1000 AS "Took", target_ms / 1000 AS "Target", policy AS "Policy",
+  multiIf(within IS NULL, '', within, 'in time', 'late') AS "Held", caused_by AS "By event"
+FROM samples
+WHERE {_ONE}
+ORDER BY at, sample, slot
+LIMIT 1000"""
+
+
+def contact(site: Site) -> Json:
+    """Describe the dashboard."""
+    contacts = table(
+        "The contacts behind it",
+        "Contacts with a sample of the chosen kind in the range, the newest first, 500 at most: figures of other "
+        "dashboards lead here. A contact with several such samples has a row for each.",
+        BEHIND,
+        (
+            column("contact_id", title="Contact", links=[TO_CONTACT]),
+            column("When", TIME),
+            *QUEUE,
+            column("Took", CLOCK),
+        ),
+    )
+    summary = table(
+        "The contact",
+        "As its last event left it. Choose one above, or write its id into `Contact`.",
+        SUMMARY,
+        (
+            column("contact_id", title="Contact"),
+            *(column(name, TIME) for name in ("Started", "Last event")),
+            *(column(name, CLOCK) for name in ("First response", "Handled", "Resolution")),
+        ),
+    )
+    events = table(
+        "Its events",
+        "In the order in which they are counted; texts are not shown.",
+        EVENTS,
+        (column("When", TIME),),
+    )
+    samples = table(
+        "Its samples",
+        "What was measured, by which event, and whether it was held against a target.",
+        SAMPLES,
+        (column("When", TIME), column("Took", CLOCK), column("Target", CLOCK)),
+    )
+    return dashboard(
+        site,
+        CONTACT_UID,
+        "Contact",
+        "The contacts behind a figure; one contact with its events and samples.",
+        [
+            row(4, (6, DATA_AS_OF), (18, summary)),
+            row(10, (24, contacts)),
+            row(12, (12, events), (12, samples)),
+        ],
+        ("contact", "sample", "channel", "queue", "priority", "team", "tag"),
+        refresh="",
+    )

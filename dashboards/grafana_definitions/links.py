@@ -1,0 +1,38 @@
+"""Where a value leads: from a queue to its dashboard, from a bar or a row to the contacts behind it, to one contact."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions.panels import Link
+
+CONTACT_UID: Final = "pulssi-contact"
+_CONTACTS: Final = f"/d/{CONTACT_UID}/contact?"
+_CHOSEN: Final = "${channel:queryparam}&${queue:queryparam}"
+
+#: From a row that has a contact's id.
+TO_CONTACT: Final[Link] = (
+    "Its events and samples",
+    f"{_CONTACTS}var-contact=${{__data.fields.contact_id:percentencode}}&${{__url_time_range}}",
+)
+_OF_ROW: Final = "var-channel=${__data.fields.channel:percentencode}&var-queue=${__data.fields.queue:percentencode}"
+#: From a row that has a channel and a queue.
+TO_QUEUE: Final[Link] = ("Channels and queues", f"/d/pulssi-queues/channels-and-queues?{_OF_ROW}&${{__url_time_range}}")
+
+
+def contacts_of_row(sample: str) -> Link:
+    """From a row that has a channel and a queue to the contacts of a sample in the range."""
+    return "The contacts behind it", f"{_CONTACTS}{_OF_ROW}&var-sample={sample}&${{__url_time_range}}"
+
+
+def contacts_of_step(sample: str) -> Link:
+    """From a step of a graph to the contacts of a sample in it; the answer names its end in `until`."""
+    of_step = "from=${__value.time}&to=${__data.fields.until}"
+    return "The contacts behind it", f"{_CONTACTS}{_CHOSEN}&var-sample={sample}&{of_step}"
+
+
+#: From a row that has a tag.
+CONTACTS_WITH_TAG: Final[Link] = (
+    "The contacts behind it",
+    f"{_CONTACTS}{_CHOSEN}&var-sample=tagged&var-tag=${{__data.fields.tag:percentencode}}&${{__url_time_range}}",
+)

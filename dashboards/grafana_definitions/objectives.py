@@ -1,0 +1,71 @@
+"""Questions about objectives and breaches, which the live floor and the dashboard *SLA* share."""
+
+# ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions.pieces import AS_OF, IN_RANGE, PLACE, SELECTED, quote
+from dashboards.grafana_definitions.site import Site
+from schemas.policies import Policy
+
+#: Objectives that are judged for all queues together have no queue, and are shown whatever queue is chosen.
+_OF_PLACE: Final = (
+    "$__conditionalAll(dimensions['channel'] IN (${channel:singlequote}), $channel)"
+    " AND $__conditionalAll(dimensions['queue'] IN (${queue:singlequote}, ''), $queue)"
+)
+
+OBJECTIVES_NOW: Final = f"""SELECT policy, dimensions['channel'] AS channel, dimensions['queue'] AS queue, window,
+  state, attained_live AS "Level", objective AS "Objective", attained_live - objective AS "Difference",
+  burn_rate AS "Burn rate", n AS "Contacts", toUnixTimestamp64Milli(at) AS "Changed"
+FROM objectives
+WHERE {_OF_PLACE}
+ORDER BY state = 'missed' DESC, state = 'too_few', "Difference" ASC NULLS LAST, policy, channel, queue, window_ms"""
+
+FORMULAS_BY_QUEUE: Final = (
+    "SELECT channel, queue,\n  "
+    + ",\n  ".join(
+        f"pulssi_service_level('{name}', sum(answered), sum(answered_within), sum(abandoned), sum(abandoned_within),"
+        f' sum(short)) AS "{name}"'
+        for name in ("short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within")
+    )
+    + f"""
+FROM service_level
+WHERE {IN_RANGE} AND {SELECTED}
+GROUP BY channel, queue
+ORDER BY "short_excluded" ASC NULLS LAST, channel, queue"""
+)
+
+BREACHES_BY_POLICY: Final = f"""SELECT policy, sample, channel, queue,
+  count() AS "Judged", countIf(within = false) AS "Late", "Late" / "Judged" AS "Share late",
+  maxIf(value_ms - target_ms, within = false) / 1000 AS "Worst beyond"
+FROM samples
+WHERE $__timeFilter(at) AND within IS NOT NULL AND {SELECTED}
+GROUP BY policy, sample, channel, queue
+ORDER BY "Late" DESC, policy, sample, channel, queue
+LIMIT 200"""
+
+LATE_NOW: Final = f"""SELECT contact_id, channel, queue, priority, first_response_policy AS policy,
+  dateDiff('second', first_response_breached_at, {AS_OF}) AS "Beyond", dateDiff('second', clock_since, {AS_OF}) AS
+    "Waits"
+FROM contacts
+WHERE NOT discarded AND leaves_at > {AS_OF} AND first_response_breached_at <= {AS_OF} AND {PLACE}
+ORDER BY "Beyond" DESC, contact_id
+LIMIT 100"""
+
+
+def attained_over_time(site: Site, policy: Policy) -> str:
+    """How a policy's objective was attained in its window, a line a queue: the eight worst of the range."""
+    windows = ", ".join(map(str, site.windows_ms(policy.name)))
+    of = f"policy = {quote(policy.name)} AND window_ms IN ({windows}) AND $__timeFilter(at) AND {PLACE}"
+    worst = (
+        f"(SELECT channel, queue FROM objective_history WHERE {of}"
+        " GROUP BY channel, queue ORDER BY min(attained_live), queue LIMIT 8)"
+    )
+    return f"""SELECT $__timeInterval(at) AS time, if(queue = '', channel, concat(channel, ' · ', queue)) AS line,
+  argMax(attained_live, at) AS level
+FROM objective_history
+WHERE {of} AND (channel, queue) IN {worst}
+GROUP BY time, line
+ORDER BY time, line"""

@@ -1,0 +1,96 @@
+"""Pieces that the dashboards' questions share: what is chosen, the steps of time, and figures of merged panes.
+
+Grafana puts the dashboard's range in for `$__timeFilter`, the width of a step for `$__timeInterval` and
+`$__interval_s`, and what the viewer chose for the variables. Only the views are asked; counters and histograms are
+merged, and no averages.
+"""
+
+# ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions.site import Site
+from schemas.policies import Policy
+
+#: The service-level formula that the dashboards show where they do not name another.
+FORMULA: Final = "short_excluded"
+
+#: Percentiles by the name they are shown with.
+PERCENTILES: Final = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95}
+
+#: Lines of one graph at most: those with most in the range.
+LINES_AT_MOST: Final = 8
+
+
+def _among(name: str) -> str:
+    return f"$__conditionalAll({name} IN (${{{name}:singlequote}}), ${name})"
+
+
+#: Of what knows neither team nor priority.
+PLACE: Final = f"{_among('channel')} AND {_among('queue')}"
+SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team')}"
+#: In a panel that is repeated by channel, `channel` is that panel's own.
+PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
+SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team')}"
+TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
+IN_RANGE: Final = "$__timeFilter(pane_start)"
+LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
+#: By the wall clock of the zone that is chosen.
+STEP: Final = "pulssi_local_step(pane_start, $__interval_s, '${tz}')"
+#: Every step of the range, of each line by itself; what has no row in it is NULL, which is a gap.
+FILL_GAPS: Final = (
+    "WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s, '${tz}')"
+    " TO toDateTime($__toTime, 'UTC') STEP toIntervalSecond($__interval_s)"
+)
+#: Now, or the time of the figures where they are old.
+AS_OF: Final = "(SELECT as_of FROM freshness)"
+
+#: From counters by sample, as the view of the panes has them.
+LEVEL_OF_PANES: Final = f"""pulssi_service_level('{FORMULA}',
+    sumIf(n_target, sample = 'first_response'), sumIf(n_within, sample = 'first_response'),
+    sumIf(n_target, sample = 'abandoned'), sumIf(n_within, sample = 'abandoned'),
+    sumIf(n_short, sample = 'abandoned'))"""
+
+
+def seconds(sample: str, q: float) -> str:
+    """A percentile of a sample in seconds, of any panes."""
+    return f"pulssi_quantile(sumMapIf(hist, sample = '{sample}'), {q}) / 1000"
+
+
+def percentile_columns(sample: str, title: str) -> str:
+    """The percentiles of a sample, a column each."""
+    return ",\n  ".join(f'{seconds(sample, q)} AS "{title} {name}"' for name, q in PERCENTILES.items())
+
+
+def largest_lines(view: str, at: str, weight: str, where: str) -> str:
+    """The names of the lines with most in the range, for an `IN`."""
+    return (
+        f"(SELECT {LINE_NAME} AS line FROM {view} WHERE $__timeFilter({at}) AND {where}"
+        f" GROUP BY line ORDER BY {weight} DESC, line LIMIT {LINES_AT_MOST})"
+    )
+
+
+def quote(value: str) -> str:
+    """Write a text for ClickHouse."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def objective_of_place(site: Site) -> str:
+    """The objective of the first response in a channel and queue by the policies in force; NULL where there is none.
+
+    Policies for one priority or segment are left out: a row of a queue is of all of them.
+    """
+    of_places = [
+        policy
+        for policy in site.policies()
+        if policy.metric == "first_response" and policy.priority is None and policy.segment is None
+    ]
+    cases = [f"{_place(policy)}, {policy.objective}" for policy in of_places]
+    return f"multiIf({', '.join(cases)}, NULL)" if cases else "CAST(NULL, 'Nullable(Float64)')"
+
+
+def _place(policy: Policy) -> str:
+    of = (("channel", policy.channel), ("queue", policy.queue))
+    return " AND ".join(f"{name} = {quote(value)}" for name, value in of if value is not None) or "true"

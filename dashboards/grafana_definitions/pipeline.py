@@ -1,0 +1,118 @@
+"""The dashboard *Pipeline health*: whether the figures can be trusted, as far as ClickHouse knows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
+from dashboards.grafana_definitions.live_floor import FIRING, RED_FROM_1
+from dashboards.grafana_definitions.panels import CLOCK, TIME, column, lines, stat, table
+from dashboards.grafana_definitions.site import Json, Site
+
+#: Of the minutes of a step those in which gauges were saved: at least one queue has something to count.
+SAVED: Final = """SELECT $__timeInterval(at) AS time, uniqExact(at) AS "Minutes saved"
+FROM gauge_history
+WHERE $__timeFilter(at)
+GROUP BY time
+ORDER BY time"""
+
+LAST_CHANGES: Final = """SELECT what, toUnixTimestamp64Milli(last) AS "Last", dateDiff('second', last, now64(3,
+  'UTC')) AS "Ago"
+FROM (
+  SELECT 'everything is in' AS what, data_at AS last FROM freshness
+  UNION ALL SELECT 'a contact changed', maxOrNull(last_at) FROM contacts WHERE last_at <= now64(3, 'UTC')
+  UNION ALL SELECT 'a pane counted', toDateTime64(maxOrNull(pane_start), 3, 'UTC') FROM panes
+    WHERE pane_start >= now() - INTERVAL 8 DAY AND pane_start <= now()
+  UNION ALL SELECT 'gauges were saved', maxOrNull(at) FROM gauge_history WHERE at >= now() - INTERVAL 8 DAY
+  UNION ALL SELECT 'an objective changed', maxOrNull(at) FROM objectives
+  UNION ALL SELECT 'an alert changed', maxOrNull(at) FROM alert_changes WHERE at >= now() - INTERVAL 8 DAY
+)
+ORDER BY "Last" DESC NULLS LAST, what"""
+
+ALERTS: Final = """SELECT condition AS "Condition", severity AS "Severity", state AS "State", value AS "Value",
+  `limit` AS "Limit", unit AS "Unit", toUnixTimestamp64Milli(fired_at) AS "Fired",
+    toUnixTimestamp64Milli(resolved_at) AS "Resolved"
+FROM alerts
+WHERE kind = 'pipeline' AND ($__timeFilter(fired_at) OR state = 'firing')
+ORDER BY state = 'firing' DESC, fired_at DESC
+LIMIT 100"""
+
+FIRING_NOW: Final = """SELECT kind, countIf(severity = 'critical') AS critical
+FROM alerts
+WHERE state = 'firing'
+GROUP BY kind
+ORDER BY kind"""
+
+DELIVERIES: Final = """SELECT destination AS "Destination", countIf(status = 'delivered') AS "Delivered",
+  countIf(status != 'delivered') AS "Failed attempts", toUnixTimestamp64Milli(max(at)) AS "Last"
+FROM alert_deliveries
+WHERE $__timeFilter(at)
+GROUP BY destination
+ORDER BY "Failed attempts" DESC, destination"""
+
+SOURCES: Final = """SELECT source AS "Source", account AS "Account", count() AS "Queues",
+  toUnixTimestamp64Milli(max(at)) AS "Last asked", dateDiff('second', max(at), now64(3, 'UTC')) AS "Ago"
+FROM source_gauges
+GROUP BY source, account
+ORDER BY "Ago" DESC, source, account"""
+
+
+def pipeline(site: Site) -> Json:
+    """Describe the dashboard."""
+    last = table(
+        "What was seen last",
+        "When each part of ClickHouse last changed. Only *everything is in* has to be new at all times: the others "
+        "change "
+        "when something happens.",
+        LAST_CHANGES,
+        (column("what", title="What"), column("Last", TIME), column("Ago", CLOCK)),
+    )
+    saved = lines(
+        "Minutes in which gauges were saved",
+        "In a step of a minute 1, of an hour 60, while any queue has something to count. Less: ClickHouse was away, "
+        "or the "
+        "sink was behind.",
+        SAVED,
+        style={"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0},
+    )
+    alerts = table(
+        "Alerts of Pulssi itself",
+        "No events, a part behind or away, dead letters, as the SLA engine judges them. When the sink is what stands "
+        "still "
+        "they cannot come here: `pulssi alerts list` and hooks have them, and *Figures are old* fires.",
+        ALERTS,
+        (column("Fired", TIME), column("Resolved", TIME)),
+    )
+    deliveries = table(
+        "Deliveries in the range",
+        "What the deliverer of hooks told to each destination of hooks.toml.",
+        DELIVERIES,
+        (column("Failed attempts", colours=RED_FROM_1), column("Last", TIME)),
+    )
+    sources = table(
+        "Polled sources",
+        "When each account of a source that is polled was last asked. Empty where none is.",
+        SOURCES,
+        (column("Last asked", TIME), column("Ago", CLOCK)),
+    )
+    firing = stat(
+        "Critical alerts that fire",
+        "Of Pulssi's own engine, by kind: contacts, objectives, the floor, and Pulssi itself.",
+        FIRING_NOW,
+        colours=RED_FROM_1,
+    )
+    return dashboard(
+        site,
+        "pulssi-pipeline",
+        "Pipeline health",
+        "Whether the figures can be trusted. Lag and dead letters by part are metrics of Prometheus: "
+        "docs/prometheus.md.",
+        [
+            row(5, (6, DATA_AS_OF), (8, firing), (10, FIRING)),
+            row(9, (10, last), (14, saved)),
+            row(9, (14, alerts), (10, deliveries)),
+            row(7, (24, sources)),
+        ],
+        (),
+        refresh="30s",
+    )

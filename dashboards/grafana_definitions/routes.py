@@ -1,0 +1,104 @@
+"""Where Grafana's alerts go: receivers, the route of Pulssi's alerts, and the times in which they are muted.
+
+Unless `alerts.toml` says `notifier = "grafana"`, the route is muted at all times: the deliverer of hooks tells of the
+same objectives. Secrets are variables of Grafana's environment, and never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dashboards.grafana_definitions.alerts import SERVICE
+from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX, mute_timing, timing_name
+from dashboards.grafana_definitions.site import Json, Receiver, Site
+from schemas.alert_rules import Maintenance
+
+#: One contact point with all receivers.
+CONTACT_POINT: Final = "pulssi-webhook"
+MUTED: Final = f"{TIMING_PREFIX}hooks notify"
+
+#: What a receiver is told besides a webhook's address: the setting, and the variable of Grafana's environment.
+VARIABLES: Final[dict[Receiver, tuple[str, str]]] = {
+    "slack": ("url", "GRAFANA_SLACK_URL"),
+    "teams": ("url", "GRAFANA_TEAMS_URL"),
+    "email": ("addresses", "GRAFANA_ALERT_ADDRESSES"),
+}
+
+
+def receivers(site: Site) -> list[Json]:
+    """Describe who gets the alerts; secrets are `$NAME`, which Grafana's files take from its environment."""
+    return [
+        {
+            "uid": f"pulssi-{kind}",
+            "type": kind,
+            "settings": _settings(site, kind),
+            "disableResolveMessage": False,
+        }
+        for kind in site.receivers
+    ]
+
+
+def _settings(site: Site, kind: Receiver) -> Json:
+    if kind == "webhook":
+        return {"url": site.webhook_url, "httpMethod": "POST"}
+    setting, variable = VARIABLES[kind]
+    return {setting: f"${variable}"}
+
+
+def notifies(site: Site) -> bool:
+    """Tell whether Grafana is to notify."""
+    return site.alert_rules.notifier == "grafana"
+
+
+def _kept(site: Site) -> list[Maintenance]:
+    """Give the maintenance that Grafana's alerts know: of objectives, or of anything."""
+    return [each for each in site.alert_rules.maintenance if each.kind in {None, "objective"}]
+
+
+def mute_timings(site: Site) -> list[Json]:
+    """Describe the times in which alerts are muted."""
+    always: Json = {"name": MUTED, "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}
+    return [always, *(mute_timing(each, site.today) for each in _kept(site))]
+
+
+def _matchers(maintenance: Maintenance) -> list[list[str]]:
+    of = (
+        ("policy", maintenance.rule),
+        ("channel", maintenance.dimensions.channel),
+        ("queue", maintenance.dimensions.queue),
+    )
+    return [[name, "=", value] for name, value in of if value is not None]
+
+
+def _child_routes(site: Site) -> Iterator[Json]:
+    """Describe a route for each maintenance that is not for all alerts, those with most conditions first.
+
+    An alert takes the first route that matches, so a route also has the times of each that its conditions imply.
+    """
+    kept = sorted(_kept(site), key=lambda each: -len(_matchers(each)))
+    for each in kept:
+        if conditions := _matchers(each):
+            implied = [other for other in kept if all(one in conditions for one in _matchers(other))]
+            yield {
+                "receiver": CONTACT_POINT,
+                "object_matchers": conditions,
+                "mute_time_intervals": sorted(timing_name(other) for other in implied),
+            }
+
+
+def route(site: Site) -> Json:
+    """Describe how alerts are bundled, one message for each queue, and when nobody is told."""
+    general = sorted(timing_name(each) for each in _kept(site) if not _matchers(each))
+    muted = general if notifies(site) else [MUTED]
+    children = list(_child_routes(site)) if notifies(site) else []
+    return {
+        "receiver": CONTACT_POINT,
+        "object_matchers": [["service", "=", SERVICE]],
+        "group_by": ["alertname", "channel", "queue"],
+        "group_wait": "10s",
+        "group_interval": "1m",
+        "repeat_interval": "4h",
+        **({"mute_time_intervals": muted} if muted else {}),
+        **({"routes": children} if children else {}),
+    }

@@ -1,0 +1,82 @@
+"""What a viewer chooses: channel, queue, priority, team, tag, the time zone of steps, and one contact."""
+
+# ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
+
+_RECENT: Final = "pane_start >= now() - INTERVAL 7 DAY"
+_IN_CHANNELS: Final = "$__conditionalAll(channel IN (${channel:singlequote}), $channel)"
+
+
+def _distinct(column: str, view: str = "panes", *, in_channels: bool = False) -> str:
+    also = f"\n  AND {_IN_CHANNELS}" if in_channels else ""
+    return f"SELECT DISTINCT {column} FROM {view}\nWHERE {_RECENT}{also}\nORDER BY {column}"
+
+
+#: Variables that ask: label and question.
+_ASKED: Final = {
+    "channel": ("Channel", _distinct("channel")),
+    "queue": ("Queue", _distinct("queue", in_channels=True)),
+    "priority": ("Priority", _distinct("priority")),
+    "team": ("Team", _distinct("team")),
+    "tag": ("Tag", _distinct("tag", "tag_panes", in_channels=True)),
+}
+
+#: Samples that lead to contacts.
+_SAMPLES: Final = (
+    *("offered", "first_response", "abandoned", "handle", "resolution", "reopened", "transferred", "slow", "rated"),
+    *("tagged", "queue_wait"),
+)
+
+
+def variable(name: str, site: Site) -> Json:
+    """Describe a variable by its name."""
+    if name in _ASKED:
+        return _query(name, *_ASKED[name])
+    if name == "by":
+        return _custom("by", "Lines by", ("channel", "queue"))
+    if name == "sample":
+        return _custom("sample", "Contacts by", _SAMPLES)
+    if name == "contact":
+        empty = {"text": "", "value": ""}
+        return {"type": "textbox", "name": name, "label": "Contact", "query": "", "current": empty, "hide": 0}
+    zones = dict.fromkeys((site.rules.time_zone, *site.rules.queue_zones.values(), "UTC"))
+    return _custom("tz", "Time zone", tuple(zones))
+
+
+def _query(name: str, label: str, sql: str) -> Json:
+    return {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": DATA_SOURCE,
+        "query": {"rawSql": sql, "editorType": "sql", "refId": name},
+        "definition": sql,
+        "multi": True,
+        "includeAll": True,
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "options": [],
+        "refresh": 1,  # with the page: at each refresh it would start every panel, and each repeated one, again
+        "sort": 0,
+        "hide": 0,
+    }
+
+
+def _custom(name: str, label: str, choices: Sequence[str]) -> Json:
+    options = [{"selected": place == 0, "text": choice, "value": choice} for place, choice in enumerate(choices)]
+    return {
+        "type": "custom",
+        "name": name,
+        "label": label,
+        "query": ",".join(choices),
+        "multi": False,
+        "includeAll": False,
+        "current": options[0],
+        "options": options,
+        "hide": 0,
+    }

@@ -1,0 +1,104 @@
+"""Every panel over simulated days: its answer has the columns, the types and the rows that it needs."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import pytest
+
+from dashboards.grafana_definitions.catalogue import dashboards
+from dashboards.grafana_definitions.site import Json
+from tests.dashboards.grafana_days import SITE, Days, simulated_days
+from tests.dashboards.grafana_macros import ALL
+from tests.fixtures.clickhouse import ClickHouseServer
+
+#: What only a running installation has: agents heard of today, alerts, deliveries, polled sources, who is late.
+NOT_SIMULATED: Final = {
+    *("Agents now, by group and status", "Agents' slots now, by group and channel", "Alerts of Pulssi itself"),
+    *("Deliveries in the range", "Polled sources", "Surges in the range", "Critical alerts that fire", "Late now"),
+    *("Queues' own service level", "Growth"),
+}
+
+
+@pytest.fixture(scope="module")
+def days(clickhouse_server: ClickHouseServer) -> Iterator[Days]:
+    """Give the days."""
+    with simulated_days(clickhouse_server, "pulssi_panels") as found:
+        yield found
+
+
+PANELS: Final = {
+    f"{one['title']} / {panel['title']}": panel
+    for one in dashboards(SITE)
+    for panel in one["panels"]
+    if "targets" in panel
+}
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_every_panel_gets_what_it_needs(days: Days, title: str) -> None:
+    """Rows where the days have such; the columns that it names; a time first and in order, numbers, a name for each."""
+    panel = PANELS[title]
+    channel = ["call"] if "$channel" in title else [ALL]
+    rows = days.ask(panel["targets"][0]["rawSql"], channel=channel)
+    if not rows:
+        assert any(f"/ {name}" in title for name in NOT_SIMULATED)
+        return
+    columns = list(rows[0])
+    named = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+    assert named <= set(columns)
+    _CHECKS[panel["type"]](panel, columns, rows)
+
+
+def _numbers(rows: list[dict[str, Any]], columns: list[str]) -> bool:
+    return all(isinstance(row[column], int | float | None) for row in rows for column in columns)
+
+
+def _stat(panel: Json, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    assert panel["options"]["reduceOptions"]["values"]
+    assert isinstance(rows[0][columns[0]], str)
+    assert _numbers(rows, columns[1:])
+    assert len(columns) == 2
+
+
+def _over_time(panel: Json, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    times = [row["time"] for row in rows]
+    assert columns[0] == "time"
+    assert all(isinstance(time, datetime) for time in times)
+    assert times == sorted(times)
+    name = panel["fieldConfig"]["defaults"].get("displayName", "").removeprefix("${__field.labels.").removesuffix("}")
+    if name:
+        assert len(columns) == 3
+        assert columns[1] == name
+        assert len({row[name] for row in rows}) <= 8
+        assert len({(row["time"], row[name]) for row in rows}) == len(rows)
+    else:
+        assert len(set(times)) == len(times)
+    assert _numbers(rows, columns[2:] if name else columns[1:])
+
+
+def _table(panel: Json, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    units = {
+        override["matcher"]["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        if any(one["id"] == "unit" for one in override["properties"])
+    }
+    assert _numbers(rows, [column for column in columns if column in units])
+    links = [
+        link
+        for override in panel["fieldConfig"]["overrides"]
+        for link in override["properties"]
+        if link["id"] == "links"
+    ]
+    for link in links:
+        for one in link["value"]:
+            fields = [part.split(":")[0].split("}")[0] for part in one["url"].split("${__data.fields.")[1:]]
+            assert set(fields) <= set(columns)
+
+
+_CHECKS: Final[dict[str, Callable[[Json, list[str], list[dict[str, Any]]], None]]] = {
+    "stat": _stat,
+    "timeseries": _over_time,
+    "heatmap": _over_time,
+    "table": _table,
+}

@@ -68,6 +68,20 @@ async def run_to_completion(coroutine: Coroutine[Any, Any, None]) -> None:
         raise asyncio.CancelledError
 
 
+async def finish_within(seconds: float, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Await a coroutine; if the caller is cancelled meanwhile it has so many seconds more, and is cancelled then.
+
+    CancelledError is raised afterwards.
+    """
+    task = asyncio.ensure_future(coroutine)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        await cancel(task)
+        raise
+
+
 async def wait_for_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Run coroutines side by side and return when all have ended, also when the caller is cancelled or one fails.
 

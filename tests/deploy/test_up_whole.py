@@ -11,7 +11,7 @@ import pytest
 
 from deploy.embedded import stack_state
 from deploy.embedded.readiness_probes import http_fault
-from deploy.embedded.stack_layout import GATEWAY, PARTS_WITH_PORTS, pulssi_command
+from deploy.embedded.stack_layout import FOLLOW, GATEWAY, PARTS_WITH_PORTS, pulssi_command
 from tests.deploy.program import (
     Program,
     await_gone,
@@ -48,7 +48,7 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     report = _status(tmp_path)
     parts = {part["name"]: part for part in report["parts"]}
     assert report["ready"] is True
-    run_here = [name for name in PARTS_WITH_PORTS if name != GATEWAY]  # no account takes hooks
+    run_here = [name for name in PARTS_WITH_PORTS if name not in {GATEWAY, FOLLOW}]  # no account is configured
     states = {**dict.fromkeys(run_here, "ready"), "topics": "done", "schema": "done"}
     assert {name: part["state"] for name, part in parts.items()} == states
     assert http_fault(parts["wallboard"]["url"]) is None

@@ -24,6 +24,7 @@ from streams.sources.registry import adapter_of
 from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePositions, position_key
 from streams.sources.vendor_dead_letters import VendorDeadLetters
+from streams.tasks import finish_within
 from streams.times import now_ms
 
 #: Between two attempts after something went wrong.
@@ -31,6 +32,8 @@ AGAIN_AFTER_S: Final = 5.0
 #: The name of what a follower reads, in the position's key.
 STREAM: Final = "follow"
 _CLIENT: Final = "follow"
+#: How long a page that is being sent may take when an end is asked for.
+_FINISH_WITHIN_S: Final = 5.0
 _PASSES: Final = (EndError, FollowError, VendorRefusedError, ProduceError, KafkaError, OSError, TimeoutError)
 
 _LOG: Final = logging.getLogger(__name__)
@@ -104,7 +107,8 @@ class Following:
             if isinstance(pages, AsyncGenerator):  # one that is left alone goes on holding its connections
                 stack.push_async_callback(pages.aclose)
             async for page in pages:
-                await sender.send(page, settle_every_s=0)
+                # Asked to end, it writes the position of what Kafka has: else that is read and sent once more.
+                await finish_within(_FINISH_WITHIN_S, sender.send(page, settle_every_s=0))
                 self.payloads = before[0] + sender.payloads
                 self.events = before[1] + sender.events
                 if sender.dead_letters > self.dead_letters - before[2]:

@@ -4,16 +4,15 @@ A position is written when everything up to it is acknowledged. Several processe
 written last, some payloads are read twice, which gives the same events and only costs time.
 """
 
-from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.settings import Settings
 from schemas.topics import SOURCE_POSITIONS
 from streams.kafka.brokers import BrokerUnreachableError
+from streams.kafka.occasional_writer import OccasionalWriter, WrittenRecord
 from streams.kafka.topic_reader import read_newest
 
 VERSION: Final = 1
@@ -41,22 +40,12 @@ def position_key(source: str, account: str, stream: str) -> bytes:
     return f"{source}/{account}/{stream}".encode()
 
 
-class SourcePositions:
-    """Reads and writes positions; connects when it first writes. `async with` ends the connection."""
+class SourcePositions(OccasionalWriter):
+    """Reads and writes positions."""
 
     def __init__(self, settings: Settings, client: str) -> None:
+        super().__init__(settings, client)
         self._settings = settings
-        self._client = f"{settings.application}-{client}"
-        self._producer: Any = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with suppress(KafkaError):
-                await producer.stop()
 
     async def read(self, key: bytes) -> SourcePosition | None:
         """Return a position; None where there is none, or one that only a newer version can read.
@@ -77,18 +66,5 @@ class SourcePositions:
 
     async def write(self, key: bytes, position: SourcePosition) -> None:
         """Write a position, and return once Kafka has acknowledged it. Raises BrokerUnreachableError."""
-        try:
-            if self._producer is None:
-                producer = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.kafka_brokers,
-                    client_id=self._client,
-                    acks="all",
-                    enable_idempotence=True,
-                )
-                await producer.start()
-                self._producer = producer
-            value = position.model_dump_json().encode()
-            await self._producer.send_and_wait(SOURCE_POSITIONS, value, key, partition=0)
-        except (KafkaError, OSError):
-            await self.__aexit__()
-            raise BrokerUnreachableError(self._settings.kafka_brokers, 0) from None
+        value = position.model_dump_json().encode()
+        await self.write_records([WrittenRecord(SOURCE_POSITIONS, key, value, partition=0)])

@@ -5,17 +5,14 @@ partition and offset. Secrets, and headers that name an address, are removed fir
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
 from streams.journal.writer import BATCH_BYTES, CUT_BYTES, LETTER_BYTES
-from streams.kafka.brokers import BrokerUnreachableError
+from streams.kafka.occasional_writer import OccasionalWriter, WrittenRecord
 from streams.sources.adapter import Adapter, Payload, UnmappableError
 
 #: The code of a payload that its adapter cannot map.
@@ -124,50 +121,14 @@ def record_of(letter: VendorDeadLetter) -> LetterRecord:
     return LetterRecord(f"{letter.source}/{letter.account}".encode(), body, tuple(headers))
 
 
-class VendorDeadLetters:
-    """Writes letters; connects with the first, for there may never be one. `async with` ends the connection."""
+class VendorDeadLetters(OccasionalWriter):
+    """Writes letters."""
 
     def __init__(self, settings: Settings, client: str) -> None:
-        self._settings = settings
-        self._client = f"{settings.application}-{client}"
-        self._producer: Any = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with suppress(KafkaError):
-                await producer.stop()
+        super().__init__(settings, client, batch_bytes=BATCH_BYTES)
 
     async def write(self, letters: Iterable[VendorDeadLetter]) -> None:
         """Write letters, and return once Kafka has acknowledged all of them. Raises BrokerUnreachableError."""
-        records = [record_of(letter) for letter in letters]
-        if not records:
-            return
-        try:
-            producer = await self._connected()
-            acknowledged = [
-                await producer.send(DEAD_LETTERS, key=each.key, value=each.value, headers=list(each.headers))
-                for each in records
-            ]
-            for each in acknowledged:
-                await each
-        except (KafkaError, OSError):
-            await self.__aexit__()
-            raise BrokerUnreachableError(self._settings.kafka_brokers, 0) from None
-
-    async def _connected(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka_brokers,
-                client_id=self._client,
-                acks="all",
-                enable_idempotence=True,
-                max_batch_size=BATCH_BYTES,
-                max_request_size=BATCH_BYTES + 1024 * 1024,
-            )
-            await producer.start()
-            self._producer = producer
-        return self._producer
+        records = [WrittenRecord(DEAD_LETTERS, *record_of(letter)) for letter in letters]
+        if records:
+            await self.write_records(records)

@@ -28,8 +28,8 @@ FRESHNESS_UID: Final = "pulssi-freshness"
 
 #: How often the rules are evaluated.
 EVERY_S: Final = 60
-#: Evaluations without a queue's row after which its alert resolves. The engine takes out what it does not judge
-#: any more; a row that is missing for a moment, while a table is written anew, is no reason.
+#: Evaluations without a queue's row after which its alert resolves. The engine removes the
+#: rows that it no longer judges. One evaluation without a row is not enough: the table may just be rewritten.
 MISSING_EVALUATIONS: Final = 5
 
 #: The first releases that keep a state without an answer, and that keep firing for a time: by the API, and by files.

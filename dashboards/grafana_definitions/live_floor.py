@@ -58,11 +58,10 @@ DIFFERENCE_COLUMN: Final = column("Difference", SHARE, colours=DIFFERENCE)
 
 OBJECTIVES: Final = table(
     "Objectives now, the worst first",
-    "What the SLA engine holds against each policy in each queue, by window of open time: alerts are raised by the "
-    "same. "
-    "Level: those who wait beyond their target count as missed. Difference: level less objective. Burn rate: how "
-    "many times "
-    "too fast the budget of late contacts is used. too_few: below the least number of contacts.",
+    "What the SLA engine holds against each policy in each queue, by window of open time: alerts use the same "
+    "figures. Level: contacts that wait beyond their target count as missed. Difference: level minus objective. Burn "
+    "rate: 1 uses up the allowed late contacts exactly by the end of the window, 2 twice as fast. too_few: fewer "
+    "contacts than the policy's minimum.",
     objectives.OBJECTIVES_NOW,
     (
         POLICY,

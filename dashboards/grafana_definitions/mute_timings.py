@@ -22,7 +22,7 @@ _MONTHS: Final = (
     *("november", "december"),
 )
 _WEEK: Final = len(_WEEKDAYS) * MINUTES_A_DAY
-#: A maintenance between two instants is told day by day, and of a longer one so many days.
+#: Grafana knows no period between two instants: a maintenance becomes one interval a day, for at most so many days.
 _DAYS_AT_MOST: Final = 400
 
 

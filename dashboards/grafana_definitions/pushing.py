@@ -1,7 +1,7 @@
 """The definitions into a running Grafana by its API, for one that Pulssi shares with others.
 
 What is not Pulssi's stays: other routes of the notification policy, other folders, other contact points. Only what
-differs is written: rules that are written again begin anew, and would tell that every alert is over.
+differs is written: Grafana restarts a rule that is written again, and reports each of its alerts as resolved.
 """
 
 from __future__ import annotations

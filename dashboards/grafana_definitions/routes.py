@@ -1,7 +1,7 @@
 """Where Grafana's alerts go: receivers, the route of Pulssi's alerts, and the times in which they are muted.
 
-Unless `alerts.toml` says `notifier = "grafana"`, the route is muted at all times: the deliverer of hooks tells of the
-same objectives. Secrets are variables of Grafana's environment, and never here.
+Unless `alerts.toml` says `notifier = "grafana"`, the route is always muted: the deliverer of hooks sends messages
+about the same objectives. Secrets are variables of Grafana's environment, and never here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemas.alert_rules import Maintenance
 CONTACT_POINT: Final = "pulssi-webhook"
 MUTED: Final = f"{TIMING_PREFIX}hooks notify"
 
-#: What a receiver is told besides a webhook's address: the setting, and the variable of Grafana's environment.
+#: Of each receiver but a webhook: the setting for its address, and the environment variable of Grafana that holds it.
 VARIABLES: Final[dict[Receiver, tuple[str, str]]] = {
     "slack": ("url", "GRAFANA_SLACK_URL"),
     "teams": ("url", "GRAFANA_TEAMS_URL"),
@@ -88,7 +88,7 @@ def _child_routes(site: Site) -> Iterator[Json]:
 
 
 def route(site: Site) -> Json:
-    """Describe how alerts are bundled, one message for each queue, and when nobody is told."""
+    """Describe how alerts are grouped, into one message for each queue, and when no message is sent."""
     general = sorted(timing_name(each) for each in _kept(site) if not _matchers(each))
     muted = general if notifies(site) else [MUTED]
     children = list(_child_routes(site)) if notifies(site) else []

@@ -18,7 +18,7 @@ from schemas.exits import EndError, Exit
 from schemas.settings import PREFIX
 from streams.configuration.environment import load_settings
 
-#: Of this process: where the servers come from. All else a part is told by the Compose file alone.
+#: Taken from this process: where the servers come from. A part gets all its other variables from the Compose file.
 _OF_THIS_MACHINE: Final = frozenset({f"{PREFIX}{name}" for name in ("CLICKHOUSE_PROGRAM", "KAFKA_REPOSITORY")})
 
 

@@ -1,4 +1,4 @@
-"""Which processes stand for the services of the Compose file, and what each is told.
+"""Which processes stand for the services of the Compose file, and which variables each gets.
 
 A process gets the variables of its service, all of them and no other. Only places differ: names of containers are
 addresses here, files under /run/secrets and /etc/pulssi are in folders of this machine, and a port is added, since all

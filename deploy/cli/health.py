@@ -38,7 +38,7 @@ def _fault(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[str, 
     """Say what is amiss, and how to end then; None where all is well."""
     host = _host(settings)
     ports = {name: getattr(settings, f"{name}_port") for name in parts or OWN_PARTS}
-    # Which part a container runs is told by what listens in it.
+    # A container runs one part: the one whose port is open.
     asked = ports if parts else {name: port for name, port in ports.items() if _listens(host.strip("[]"), port)}
     if not asked:
         return "no part listens here", Exit.UNREACHABLE

@@ -205,8 +205,8 @@ class Alerts(Section):
 
     notifier: Notifier | None = Field(
         default=None,
-        description="Whether Grafana's contact points tell of objectives: `grafana`; or nobody but the destinations of"
-        " hooks.toml: `hooks`. Default: hooks.",
+        description="Who sends messages about objectives: `hooks`, the destinations of hooks.toml alone; or `grafana`,"
+        " Grafana's contact points as well. Default: hooks.",
     )
     contact: ContactSection = ContactSection()
     attainment: AttainmentSection = AttainmentSection()

@@ -206,6 +206,7 @@ def test_the_same_bytes_again(tmp_path: Path) -> None:
             CONTACT_EVENT.validate_json(each.content)
 
 
+@pytest.mark.long
 def test_what_is_past_at_once_then_live(broker: KafkaServer, tmp_path: Path) -> None:
     """A start in the past without an end: the past at once, then as time passes, until Ctrl-C ends it cleanly."""
     start = datetime.now(UTC) - timedelta(minutes=20)

@@ -95,6 +95,7 @@ async def _answers(port: int, path: str, text: str) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.long
 async def test_a_caller_who_waits_too_long_is_told_once(
     settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ async def test_a_caller_who_waits_too_long_is_told_once(
     worker.check()
 
 
+@pytest.mark.long
 async def test_dead_letters_are_told(
     settings: Settings, environment: Mapping[str, str], worker: PartProcess, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ async def test_an_orderly_end_answers_what_is_under_way(fresh_kafka: KafkaServer
     assert "Traceback" not in gateway.log.read_text()
 
 
+@pytest.mark.long
 async def test_a_broker_that_goes_away_and_comes_back(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """Meanwhile nothing is acknowledged; afterwards the gateway goes on by itself, and all 2xx are in Kafka."""
     settings = fresh_kafka.with_topics()

@@ -13,6 +13,7 @@ from tests.bench import (
     delay,
     gateway,
     hooks,
+    overload,
     pages,
     pixels,
     queue_log,
@@ -40,6 +41,7 @@ PARTS: Final = (
     "alerts",
     "hooks",
     "gateway",
+    "overload",
     "queue_log",
 )
 #: Rows of a telephone exchange that are imported: a few weeks of a busy one.
@@ -64,6 +66,7 @@ QUEUE_LOG_ROWS: Final = 300_000
 @click.option("--archive", is_flag=True, help="For pixels and pages: beside ClickHouse and the sink.")
 @click.option("--policies", default=500, show_default=True, help="For alerts.")
 @click.option("--queues", default=200, show_default=True, help="For alerts.")
+@click.option("--minutes", default=10, show_default=True, help="For overload.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Renew this page's tables.")
 def main(
     *,
@@ -79,6 +82,7 @@ def main(
     archive: bool,
     policies: int,
     queues: int,
+    minutes: int,
     write: Path | None,
 ) -> None:
     """Measure, print tables, and put them into a page where asked to."""
@@ -98,6 +102,7 @@ def main(
         "alerts": lambda: alerts.run(policies, queues),
         "hooks": hooks.run,
         "gateway": lambda: gateway.run(GATEWAY_SECONDS, rounds),
+        "overload": lambda: overload.run(minutes),
         "queue_log": lambda: queue_log.run(QUEUE_LOG_ROWS, rounds),
     }
     for name in only:

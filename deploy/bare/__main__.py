@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from deploy.bare.compose_file import COMPOSE_FILE
-from deploy.bare.topology import part_groups
+from deploy.bare.topology import GrafanaProgram, part_groups
 from deploy.cli.common import fail, quiet_clients
 from deploy.cli.up import port_base_option
 from deploy.embedded import stack
@@ -28,8 +28,25 @@ _OF_THIS_MACHINE: Final = frozenset({f"{PREFIX}{name}" for name in ("CLICKHOUSE_
     "--config", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path), required=True
 )
 @click.option("--profile", "profiles", multiple=True, help="As of `docker compose`: demo, follow.")
+@click.option(
+    "--grafana",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="A Grafana to run as well: its unpacked folder, with bin and public; at port GRAFANA_PUBLISHED or 3000.",
+)
+@click.option(
+    "--grafana-plugins",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Where its data source grafana-clickhouse-datasource is (default: data/plugins in its folder).",
+)
 @port_base_option
-def bare(data: Path, config: Path, profiles: tuple[str, ...], port_base: int | None) -> None:
+def bare(
+    data: Path,
+    config: Path,
+    profiles: tuple[str, ...],
+    grafana: Path | None,
+    grafana_plugins: Path | None,
+    port_base: int | None,
+) -> None:
     """Run the services of the Compose file as processes, with the environment that it gives them.
 
     Kafka and ClickHouse are those of `pulssi up`. Variables of this environment are put into the file as Compose does.
@@ -43,7 +60,18 @@ def bare(data: Path, config: Path, profiles: tuple[str, ...], port_base: int | N
     settings = load_settings({**os.environ, f"{PREFIX}CONFIG": str(config)})
     secrets = data / "secrets"
     subprocess.run([COMPOSE_FILE.parent / "make-secrets.sh", secrets], check=True)  # noqa: S603 - our own program
-    groups = partial(part_groups, variables=variables, config=config, secrets=secrets, profiles=frozenset(profiles))
+    program = None
+    if grafana is not None:
+        port = int(variables.get("GRAFANA_PUBLISHED") or 3000)
+        program = GrafanaProgram(grafana, grafana_plugins or grafana / "data" / "plugins", port)
+    groups = partial(
+        part_groups,
+        variables=variables,
+        config=config,
+        secrets=secrets,
+        profiles=frozenset(profiles),
+        grafana=program,
+    )
     os.environ[f"{PREFIX}CONFIG"] = str(config)  # which parts there are depends on what it has
     try:
         raise SystemExit(stack.run(data, settings, TerminalOutput(), port_base, parts=groups))

@@ -26,6 +26,7 @@ class Service:
     environment: Mapping[str, str]
     depends_on: tuple[str, ...]
     profiles: frozenset[str]
+    entrypoint: tuple[str, ...] = ()
 
 
 def interpolated(value: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - what YAML holds
@@ -62,6 +63,7 @@ def read_services(variables: Mapping[str, str], path: Path = COMPOSE_FILE) -> di
             {key: str(value) for key, value in each.get("environment", {}).items()},
             tuple(each.get("depends_on", ())),
             frozenset(each.get("profiles", ())),
+            tuple(each.get("entrypoint", ())),
         )
         for name, each in read_document(variables, path)["services"].items()
     }

@@ -5,12 +5,15 @@ addresses here, files under /run/secrets and /etc/pulssi are in folders of this 
 listen on one machine.
 """
 
+import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from deploy.bare.compose_file import Service, read_services
+from deploy.embedded.readiness_probes import http_fault
 from deploy.embedded.stack_layout import LOOPBACK, OWN_PARTS, SERVERS, StackLayout, pulssi_command
 from deploy.embedded.stack_layout import part_groups as usual_groups
 from deploy.embedded.supervisor import PartDefinition, PartGroup
@@ -20,6 +23,21 @@ SERVERS_OF: Final[Mapping[str, str]] = {"kafka": "broker", "clickhouse": "clickh
 #: Ports inside the containers.
 _PORTS: Final[Mapping[str, int]] = {"kafka": 9092, "clickhouse": 8123}
 MIGRATE: Final = "migrate"
+DASHBOARDS: Final = "dashboards"
+GRAFANA: Final = "grafana"
+#: Where the step `dashboards` writes, and Grafana reads, in their containers.
+_PROVISIONING: Final = ("/var/lib/pulssi", "/etc/grafana/provisioning")
+#: A new Grafana makes its database first.
+GRAFANA_READY_WITHIN_S: Final = 300.0
+
+
+@dataclass(frozen=True)
+class GrafanaProgram:
+    """A Grafana of this machine: its unpacked folder, its plugins' folder, and the port it is to have."""
+
+    home: Path
+    plugins: Path
+    port: int
 
 
 def adapt_secrets(layout: StackLayout, secrets: Path, bare: Path) -> None:
@@ -51,7 +69,13 @@ def environment_of(service: Service, layout: StackLayout, config: Path, secrets:
 
 
 def part_groups(
-    layout: StackLayout, *, variables: Mapping[str, str], config: Path, secrets: Path, profiles: Collection[str]
+    layout: StackLayout,
+    *,
+    variables: Mapping[str, str],
+    config: Path,
+    secrets: Path,
+    profiles: Collection[str],
+    grafana: GrafanaProgram | None = None,
 ) -> list[PartGroup]:
     """List what runs, in the order of its start: the servers, the migration, the parts, then what waits for these."""
     services = read_services(variables)
@@ -71,7 +95,50 @@ def part_groups(
     parts = tuple(of_command(name, usual[name]) for name in OWN_PARTS if name in usual)
     asked = [each.name for each in services.values() if each.profiles & set(profiles) and each.name not in OWN_PARTS]
     groups = [servers, (of_command(MIGRATE),), parts, tuple(_forever(of_command(name)) for name in asked)]
+    if grafana is not None:
+        groups += [(_dashboards(services, layout, config),), (_grafana(services, layout, adapted, grafana),)]
     return [group for group in groups if group]
+
+
+def _provisioned(layout: StackLayout, text: str) -> str:
+    for inside in _PROVISIONING:
+        text = text.replace(inside, str(layout.folder / "grafana-provisioning"))
+    return text
+
+
+def _dashboards(services: Mapping[str, Service], layout: StackLayout, config: Path) -> PartDefinition:
+    step = services[DASHBOARDS]
+    words = [_here(layout, _provisioned(layout, word)) for word in step.command]
+    return PartDefinition(
+        DASHBOARDS, pulssi_command(*words), environment=environment_of(step, layout, config, layout.folder)
+    )
+
+
+def _grafana(
+    services: Mapping[str, Service], layout: StackLayout, secrets: Path, grafana: GrafanaProgram
+) -> PartDefinition:
+    """Run the container's entry point, with Grafana itself in the place of the image's script."""
+    service = services[GRAFANA]
+    program = shlex.join([str(grafana.home / "bin" / "grafana"), "server", "-homepath", str(grafana.home)])
+    *shell, script = service.entrypoint
+    url = f"http://{LOOPBACK}:{grafana.port}"
+    environment = {
+        name: _provisioned(layout, value.replace("/run/secrets", str(secrets)))
+        for name, value in service.environment.items()
+    } | {
+        "GF_PATHS_DATA": str(layout.folder / GRAFANA),
+        "GF_PATHS_PLUGINS": str(grafana.plugins),
+        "GF_SERVER_HTTP_ADDR": LOOPBACK,
+        "GF_SERVER_HTTP_PORT": str(grafana.port),
+    }
+    return PartDefinition(
+        GRAFANA,
+        (*shell, script.replace("/run/secrets", str(secrets)).replace("/run.sh", program)),
+        url,
+        partial(http_fault, f"{url}/api/health"),
+        environment,
+        GRAFANA_READY_WITHIN_S,
+    )
 
 
 def _forever(part: PartDefinition) -> PartDefinition:

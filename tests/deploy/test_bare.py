@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,35 @@ def test_a_profile_adds_what_it_names(secrets: Path, tmp_path: Path) -> None:
     )
     (simulator,) = groups[-1]
     assert simulator.command[-2:] == ("--rate", "7")
+
+
+def test_grafana_is_told_what_its_container_is(secrets: Path, tmp_path: Path) -> None:
+    """What it is provisioned with first, for the ClickHouse of this machine; then Grafana by the entry point there."""
+    (secrets / "clickhouse_reader_password").write_text("invented\n")
+    home = tmp_path / "grafana's"
+    groups = topology.part_groups(
+        _layout(tmp_path),
+        variables={"GRAFANA_VERSION": "9.4"},
+        config=tmp_path,
+        secrets=secrets,
+        profiles=(),
+        grafana=topology.GrafanaProgram(home, tmp_path / "plugins", 40_100),
+    )
+    (dashboards,), (grafana,) = groups[-2:]
+    out = tmp_path / "grafana-provisioning"
+    assert dashboards.command == pulssi_command(
+        *("dashboards", "build", f"--out={out}", "--clickhouse=http://127.0.0.1:40001"),
+        *("--webhook=http://127.0.0.1:9095/pulssi", "--runbooks=", "--grafana-version=9.4"),
+    )
+    own = {"GF_PATHS_DATA", "GF_PATHS_PLUGINS", "GF_SERVER_HTTP_ADDR", "GF_SERVER_HTTP_PORT"}
+    assert set(grafana.environment) == set(read_services({})["grafana"].environment) | own
+    assert grafana.environment["GF_PATHS_PROVISIONING"] == str(out)
+    program = home / "bin/grafana"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$CLICKHOUSE_READER_PASSWORD" "$@"\n')
+    program.chmod(0o755)
+    said = subprocess.run(grafana.command, check=True, capture_output=True, text=True).stdout
+    assert said == f"invented server -homepath {home}\n"
 
 
 @pytest.mark.long

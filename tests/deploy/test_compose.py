@@ -73,6 +73,16 @@ def test_each_command_is_one_of_ours(name: str) -> None:
     assert explained.exit_code == 0, explained.output
 
 
+def test_the_step_before_grafana_writes_what_grafana_reads(tmp_path: Path) -> None:
+    """With the words that stand there and nobody's variables: Grafana waits for its success."""
+    words = [word.replace("/var/lib/pulssi", str(tmp_path)) for word in SERVICES["dashboards"].command]
+    built = CliRunner().invoke(main, words, env={"PULSSI_CONFIG": ""})
+    assert built.exit_code == 0, built.output
+    source = yaml.safe_load((tmp_path / "datasources/pulssi.yaml").read_text())["datasources"][0]
+    assert (source["jsonData"]["host"], source["jsonData"]["port"]) == ("clickhouse", 8123)
+    assert "runbook_url" not in (tmp_path / "alerting/rules.yaml").read_text()
+
+
 @pytest.mark.parametrize("name", [name for name in OURS if name != "dashboards"])
 def test_each_part_knows_its_settings_and_lacks_none(name: str, secrets: Path, tmp_path: Path) -> None:
     """One that is unknown is refused by the part; one that is missing would leave it on this machine's defaults."""

@@ -19,8 +19,10 @@ from tests.streams.gateway.load import Load, stored
 #: Hooks under way at once, each sent as soon as the one before it is answered.
 VENDORS: Final = 200
 HOOK_BYTES: Final = 20_000
-#: Hooks that are refused while Kafka is away.
-REFUSED: Final = 20_000
+#: Hooks that are refused while Kafka is away, and hooks that are answered once it is back.
+EACH: Final = 20_000
+#: On a busy machine.
+LIMIT_S: Final = 600.0
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -40,10 +42,10 @@ async def _overloaded(kafka: KafkaServer, gateway: Gateway, minutes: int) -> tup
             await asyncio.sleep(begun + 60 * minute - time.monotonic())
             after.append(resident_mib(gateway.pid))
         await asyncio.to_thread(kafka.kill)
-        await load.until(503, REFUSED)
+        await load.until(503, EACH, LIMIT_S)
         without = resident_mib(gateway.pid)
         await asyncio.to_thread(kafka.start)
-        await load.until(200, REFUSED)
+        await load.until(200, EACH, LIMIT_S)
         again = resident_mib(gateway.pid)
     return load, after, without, again
 

@@ -60,10 +60,10 @@ class Load:
             finally:
                 await cancel(*tasks)
 
-    async def until(self, status: int, more: int = 300) -> None:
+    async def until(self, status: int, more: int = 300, within_s: float = 90) -> None:
         """Wait until so many more were answered with a status."""
         wanted = self.statuses[status] + more
-        await until(lambda: self.statuses[status] >= wanted, 90)
+        await until(lambda: self.statuses[status] >= wanted, within_s)
 
 
 def stored(settings: Settings, topics: Iterable[str] = CONTACTS.values()) -> Counter[str]:

@@ -8,12 +8,13 @@ from typing import Final
 
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
-from dashboards.grafana_definitions.live_floor import QUEUE
+from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
 from dashboards.grafana_definitions.pieces import SELECTED
 from dashboards.grafana_definitions.site import Json, Site
 
-_ONE: Final = "contact_id = ${contact:singlequote}"
+#: An agent's events have no contact.
+_ONE: Final = "contact_id = ${contact:singlequote} AND contact_id != ''"
 
 #: Of all samples but tags the tag is empty.
 BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", channel, queue, priority, team, tag
@@ -49,6 +50,10 @@ WHERE {_ONE}
 ORDER BY at, sample, slot
 LIMIT 1000"""
 
+_QUEUE: Final = column("queue", title="Queue")
+_TEAM: Final = column("team", title="Team")
+_NONE_CHOSEN: Final = "Choose a contact above"
+
 
 def contact(site: Site) -> Json:
     """Describe the dashboard."""
@@ -61,6 +66,8 @@ def contact(site: Site) -> Json:
             column("contact_id", title="Contact", links=[TO_CONTACT]),
             column("When", TIME),
             *QUEUE,
+            PRIORITY,
+            _TEAM,
             column("Took", CLOCK),
         ),
     )
@@ -70,21 +77,28 @@ def contact(site: Site) -> Json:
         SUMMARY,
         (
             column("contact_id", title="Contact"),
+            CHANNEL,
+            _QUEUE,
+            PRIORITY,
+            _TEAM,
             *(column(name, TIME) for name in ("Started", "Last event")),
             *(column(name, CLOCK) for name in ("First response", "Handled", "Resolution")),
         ),
+        empty="No contact is chosen, or none has this id",
     )
     events = table(
         "Its events",
         "In the order in which they are counted; texts are not shown.",
         EVENTS,
-        (column("When", TIME),),
+        (column("When", TIME), _QUEUE, _TEAM),
+        empty=_NONE_CHOSEN,
     )
     samples = table(
         "Its samples",
         "What was measured, by which event, and whether it was held against a target.",
         SAMPLES,
-        (column("When", TIME), column("Took", CLOCK), column("Target", CLOCK)),
+        (column("When", TIME), _QUEUE, column("Took", CLOCK), column("Target", CLOCK)),
+        empty=_NONE_CHOSEN,
     )
     return dashboard(
         site,

@@ -21,10 +21,17 @@ CLASSES: Final = (30, 60, 120, 180, 300, 600, 1_200, 1_800, 3_600, 7_200, 28_800
 _VALUE: Final = "if(b = 0, 0., 2 * pow(1.01 / 0.99, toInt32(b) - 1) / (1.01 / 0.99 + 1))"
 
 
+def _spoken(seconds: int) -> str:
+    for unit, length in (("h", 3_600), ("min", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
 def _class(low: int, high: int | None) -> str:
     above = f"{_VALUE} > {low * 1_000}" if low else "true"
     below = f"{_VALUE} <= {high * 1_000}" if high is not None else "true"
-    name = "+Inf" if high is None else str(high)
+    name = "longer" if high is None else f"to {_spoken(high)}"
     return (
         f"arraySum(arrayMap((b, times) -> if({above} AND {below}, times, 0), mapKeys(merged), mapValues(merged)))"
         f' AS "{name}"'
@@ -73,8 +80,7 @@ def handle_time(site: Site) -> Json:
     )
     heat = heat_map(
         "How long segments took",
-        f"Segments that closed in a step, by their length in seconds: each row up to its bound. {HANDLE} {QUANTILE} "
-        f"{STEP}",
+        f"Segments that closed in a step, by their length: each row up to its bound. {HANDLE} {QUANTILE} {STEP}",
         HEAT,
         step="30m",
     )

@@ -9,11 +9,11 @@ from dashboards.grafana_definitions import objectives, queries
 from dashboards.grafana_definitions.layout import DATA_AS_OF, Row, dashboard, repeated, row
 from dashboards.grafana_definitions.links import TO_QUEUE, contacts_of_row, contacts_of_step
 from dashboards.grafana_definitions.panels import (
+    AGO,
     CLOCK,
     DIFFERENCE,
     NUMBER,
     SHARE,
-    TIME,
     alert_list,
     column,
     lines,
@@ -52,6 +52,7 @@ _STEPS: Final = {"lineInterpolation": "stepAfter"}
 
 CHANNEL: Final = column("channel", title="Channel", width=84)
 QUEUE: Final = (CHANNEL, column("queue", title="Queue", links=[TO_QUEUE]))
+PRIORITY: Final = column("priority", title="Priority")
 STATE: Final = column("state", title="State", width=84)
 POLICY: Final = column("policy", title="Policy")
 DIFFERENCE_COLUMN: Final = column("Difference", SHARE, colours=DIFFERENCE)
@@ -72,7 +73,7 @@ OBJECTIVES: Final = table(
         column("Objective", SHARE),
         DIFFERENCE_COLUMN,
         column("Burn rate", NUMBER),
-        column("Changed", TIME),
+        column("Changed", AGO, width=128),
     ),
 )
 FIRING: Final = alert_list(

@@ -16,12 +16,17 @@ SHARE: Final = "percentunit"
 COUNT: Final = "locale"
 #: A number with two decimals, such as a burn rate.
 NUMBER: Final = "none"
-#: A time in milliseconds since 1970.
-TIME: Final = "dateTimeAsLocal"
+#: A time in milliseconds since 1970, with its year first: no reader takes the month for the day.
+TIME: Final = "time:YYYY-MM-DD HH:mm:ss"
+#: The same, as how long ago that is.
+AGO: Final = "dateTimeFromNow"
 
-_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0}
+_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0, AGO: 0}
 #: What is shown where nothing is known.
 _NOTHING: Final = "-"
+#: In pixels: a time as it is shown here, and a head of two words.
+_TIME_WIDTH: Final = 156
+_HEAD_WIDTH: Final = 100
 
 #: A link from a value: its title and address.
 Link = tuple[str, str]
@@ -120,10 +125,11 @@ def column(
         properties |= {"unit": unit, "decimals": _DECIMALS[unit]}
     if title is not None:
         properties["displayName"] = title
-    if width is not None:
-        properties["custom.width"] = width
+    if width is not None or unit == TIME:
+        properties["custom.width"] = width or _TIME_WIDTH
     if links:
-        properties["links"] = links_of(links)
+        # Grafana puts what is a link to the left, numbers too: their head stands above them.
+        properties |= {"links": links_of(links), "custom.align": "left"}
     if hidden:
         properties["custom.hidden"] = True
     # Each pair is the same, for Grafana up to 9.3 and from then on.
@@ -142,21 +148,40 @@ def override(name: str, properties: Json) -> Json:
     return {"matcher": {"id": "byName", "options": name}, "properties": changes}
 
 
+#: Where there is no row, and where there is no point.
+EMPTY: Final = "Nothing in this range"
+
+
+def _each_field(nothing: str) -> Json:
+    """What stands for a value that is missing, and at a step of an axis that has no label, where others are there."""
+    return {"matcher": {"id": "byRegexp", "options": ".*"}, "properties": [{"id": "noValue", "value": nothing}]}
+
+
 def table(
-    title: str, description: str, sql: str, columns: Sequence[Json] = (), *, unit: str = COUNT, heat: bool = False
+    title: str,
+    description: str,
+    sql: str,
+    columns: Sequence[Json] = (),
+    *,
+    unit: str = COUNT,
+    heat: bool = False,
+    empty: str = EMPTY,
 ) -> Json:
-    """A table; columns that are not described are shown by `unit`. `heat` colours every cell by its number."""
+    """A table; columns that are not described are shown by `unit`. `heat` colours every cell by its number.
+
+    `empty` is shown where there is no row.
+    """
     cell = {"type": "color-background", "mode": "basic"} if heat else {"type": "auto"}
     defaults = {
         "unit": unit,
         "decimals": _DECIMALS[unit],
         "color": {"mode": "continuous-blues"} if heat else {"mode": "thresholds"},
         "thresholds": PLAIN,
-        "noValue": _NOTHING,
-        "custom": {"align": "auto", "cellOptions": cell, "minWidth": 44 if heat else 60},
+        "noValue": empty,
+        "custom": {"align": "auto", "cellOptions": cell, "minWidth": 44 if heat else _HEAD_WIDTH},
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
-    return _panel("table", title, description, sql, defaults, options, columns)
+    return _panel("table", title, description, sql, defaults, options, [_each_field(_NOTHING), *columns])
 
 
 def lines(
@@ -184,7 +209,7 @@ def lines(
         "min": 0,
         "color": {"mode": "palette-classic"},
         "thresholds": PLAIN if limit is None else thresholds("red", (limit, "green")),
-        "noValue": _NOTHING,
+        "noValue": EMPTY,
         "custom": {
             "drawStyle": "line",
             "lineWidth": 2,
@@ -202,6 +227,7 @@ def lines(
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     nowhere = {"custom.hideFrom": {"viz": True, "legend": True, "tooltip": True}}
     overrides = [
+        _each_field(" "),
         *(
             override(column, {"color": {"mode": "fixed", "fixedColor": colour}})
             for column, colour in (colours or {}).items()
@@ -222,7 +248,7 @@ def heat_map(title: str, description: str, sql: str, *, step: str) -> Json:
     options = {
         "calculate": False,
         "cellGap": 1,
-        "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "reverse": True, "fill": "dark-blue"},
+        "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "reverse": False, "fill": "dark-blue"},
         "rowsFrame": {"layout": "auto"},
         "yAxis": {"axisPlacement": "left", "reverse": False},
         "legend": {"show": False},
@@ -245,5 +271,6 @@ def alert_list(title: str, description: str, label: str) -> Json:
         "alertName": "",
         "alertInstanceLabelFilter": label,
         "stateFilter": shown,
+        "showInstances": True,
     }
     return _panel("alertlist", title, description, None, {}, options)

@@ -29,7 +29,7 @@ FROM (
 )
 ORDER BY "Last" DESC NULLS LAST, what"""
 
-ALERTS: Final = """SELECT condition AS "Condition", severity AS "Severity", state AS "State", value AS "Value",
+ALERTS: Final = """SELECT condition AS "Condition", severity AS "Severity", state AS "State", value AS "Measured",
   `limit` AS "Limit", unit AS "Unit", toUnixTimestamp64Milli(fired_at) AS "Fired",
     toUnixTimestamp64Milli(resolved_at) AS "Resolved"
 FROM alerts
@@ -82,18 +82,21 @@ def pipeline(site: Site) -> Json:
         "they cannot come here: `pulssi alerts list` and hooks have them, and *Figures are old* fires.",
         ALERTS,
         (column("Fired", TIME), column("Resolved", TIME)),
+        empty="Nothing was wrong with Pulssi in this range",
     )
     deliveries = table(
         "Deliveries in the range",
         "What the deliverer of hooks told to each destination of hooks.toml.",
         DELIVERIES,
         (column("Failed attempts", colours=RED_FROM_1), column("Last", TIME)),
+        empty="No hook was sent in this range",
     )
     sources = table(
         "Polled sources",
         "When each account of a source that is polled was last asked. Empty where none is.",
         SOURCES,
         (column("Last asked", TIME), column("Ago", CLOCK)),
+        empty="No source is polled",
     )
     firing = stat(
         "Critical alerts that fire",

@@ -114,6 +114,7 @@ def queues(site: Site) -> Json:
         "transfers, whose contacts have no first response. Empty where no policy is on queue_wait.",
         QUEUE_LEVEL,
         (*QUEUE, column("Level", SHARE)),
+        empty="No policy on queue_wait applied in this range",
     )
     answered = stat(
         "Answered", "Contacts that got their first response in the range.", queries.count_by_channel("first_response")

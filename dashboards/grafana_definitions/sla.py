@@ -7,7 +7,7 @@ from typing import Final
 from dashboards.grafana_definitions import objectives
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import TO_CONTACT, contacts_of_row
-from dashboards.grafana_definitions.live_floor import CHANNEL, FIRING, OBJECTIVES, POLICY, QUEUE
+from dashboards.grafana_definitions.live_floor import CHANNEL, FIRING, OBJECTIVES, POLICY, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, table
 from dashboards.grafana_definitions.site import Json, Site
 
@@ -47,6 +47,8 @@ def sla(site: Site) -> Json:
         (
             column("contact_id", title="Contact", links=[TO_CONTACT]),
             *QUEUE,
+            PRIORITY,
+            POLICY,
             column("Beyond", CLOCK),
             column("Waits", CLOCK),
         ),
@@ -74,6 +76,7 @@ def sla(site: Site) -> Json:
         objectives.FORMULAS_BY_QUEUE,
         (CHANNEL, QUEUE[1], *(column(name, SHARE) for name in formulas)),
     )
+    halves = [*attained, late] if len(attained) % 2 else [*attained, late, by_formula]
     return dashboard(
         site,
         SLA_UID,
@@ -82,9 +85,9 @@ def sla(site: Site) -> Json:
         [
             row(6, (4, DATA_AS_OF), (20, FIRING)),
             row(11, (24, OBJECTIVES)),
-            *(row(8, *((12, panel) for panel in attained[first : first + 2])) for first in range(0, len(attained), 2)),
-            row(9, (12, late), (12, breaches)),
-            row(9, (24, by_formula)),
+            *(row(9, *((12, panel) for panel in halves[first : first + 2])) for first in range(0, len(halves), 2)),
+            row(9, (24, breaches)),
+            *([row(9, (24, by_formula))] if by_formula not in halves else []),
         ],
         ("channel", "queue", "priority", "team"),
         refresh="30s",

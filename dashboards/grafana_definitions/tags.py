@@ -8,8 +8,8 @@ from typing import Final
 
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACTS_WITH_TAG
-from dashboards.grafana_definitions.live_floor import CHANNEL, ORANGE_FROM_1, QUEUE, STACKED, STEP
-from dashboards.grafana_definitions.panels import NUMBER, SHARE, column, lines, stat, table
+from dashboards.grafana_definitions.live_floor import ORANGE_FROM_1, QUEUE, STACKED, STATE, STEP
+from dashboards.grafana_definitions.panels import NUMBER, SHARE, TIME, column, lines, stat, table
 from dashboards.grafana_definitions.pieces import IN_RANGE, SELECTED, TAG_SELECTED
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
@@ -165,9 +165,9 @@ def tags(site: Site) -> Json:
                     8,
                     table(
                         "Are contacts tagged?",
-                        "Tagged: contacts with a tag in effect. Resolved untagged: that ended without one.",
+                        "Tagged: contacts with a tag in effect. Untagged: that were resolved without one.",
                         HEALTH,
-                        (*QUEUE, column("Share untagged", SHARE)),
+                        (*QUEUE, column("Resolved untagged", title="Untagged"), column("Share untagged", SHARE)),
                     ),
                 ),
                 (
@@ -176,7 +176,8 @@ def tags(site: Site) -> Json:
                         "Surges in the range",
                         "Alerts of floor rules on surges; what they are judged by says docs/alerts.md.",
                         SURGES,
-                        (column("alert_id", hidden=True), tag, CHANNEL, column("Fired", "dateTimeAsLocal")),
+                        (column("alert_id", hidden=True), tag, *QUEUE, STATE, column("Fired", TIME)),
+                        empty="No surge in this range",
                     ),
                 ),
             ),

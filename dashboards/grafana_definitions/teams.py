@@ -68,6 +68,6 @@ def teams(site: Site) -> Json:
         "pulssi-teams",
         "Teams",
         "What each team answered and handled, and who is there now.",
-        [row(4, (24, DATA_AS_OF)), row(11, (14, by_team), (10, handled)), AGENTS],
+        [row(10, (4, DATA_AS_OF), (20, by_team)), AGENTS, row(10, (24, handled))],
         ("channel", "queue", "priority", "team"),
     )

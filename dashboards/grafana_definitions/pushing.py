@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
-from grafana_client.client import GrafanaClientError
+from grafana_client.client import GrafanaClientError, GrafanaException
 
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, SERVICE, rules_by_api
 from dashboards.grafana_definitions.catalogue import dashboards
@@ -31,6 +31,9 @@ from dashboards.grafana_definitions.site import (
 )
 
 _NOT_FOUND: Final = 404
+#: How Grafana refuses to change what files made: a data source, a dashboard, and what belongs to alerts. Not every
+#: release tells before whence a rule came.
+_OF_FILES: Final = re.compile("read-only data source|provisioned dashboard|provenance")
 
 #: Tells Pulssi's alerts from others in a shared policy tree.
 _OWN_MATCHERS: Final = [["service", "=", SERVICE]]
@@ -68,7 +71,16 @@ class _Push:
         self.written: list[str] = []
 
     def write(self, name: str, call: Callable[..., object], *arguments: object) -> None:
-        call(*arguments)
+        """Write one thing. Raises PushError where files made what is there."""
+        try:
+            call(*arguments)
+        except GrafanaException as error:
+            if _OF_FILES.search(str(error.message)) is None:
+                raise
+            raise PushError(
+                f"{name} was made by files and cannot be changed from here: change them by `pulssi dashboards build`, "
+                "or remove them and restart Grafana"
+            ) from None
         self.written.append(name)
 
     def data_source(self, password: str | None) -> None:
@@ -78,11 +90,6 @@ class _Push:
         needs_password = password is not None and not ((theirs or {}).get("secureJsonFields") or {}).get("password")
         if theirs is not None and has(theirs, definition) and not needs_password:
             return
-        if theirs is not None and theirs.get("readOnly"):
-            raise PushError(
-                f"{name} was made by files and cannot be changed from here: change them by `pulssi dashboards build`, "
-                "or remove them and restart Grafana"
-            )
         if password is not None:
             definition["secureJsonData"] = {"password": password}
         if theirs is None:

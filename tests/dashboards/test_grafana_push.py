@@ -53,6 +53,8 @@ class StandIn(ThreadingHTTPServer):
         #: Of each rule how often it was written.
         self.versions: Counter[str] = Counter()
         self._numbers = count(1)
+        #: The answer to every write, where none is done.
+        self.refused: tuple[int, str] | None = None
 
     @property
     def url(self) -> str:
@@ -153,6 +155,8 @@ class _Answer(BaseHTTPRequestHandler):
             self._say(401, {"message": "Unauthorized"})
         elif self.command == "GET":
             self._say(*((200, self.server.kept[path]) if path in self.server.kept else (404, {"message": "not found"})))
+        elif self.server.refused is not None:
+            self._say(self.server.refused[0], {"message": self.server.refused[1]})
         else:
             self._say(*self.server.keep(self.command, path, given))
 
@@ -296,7 +300,27 @@ def test_a_data_source_that_files_made_is_told_with_what_to_do(grafana: StandIn)
     run = push(grafana.url, "--clickhouse", "http://elsewhere:8123")
     assert run.exit_code == 2
     assert "pulssi dashboards build" in run.output
-    assert grafana.writes == []
+    assert grafana.writes == [f"PUT /api/datasources/uid/{DATA_SOURCE_UID}"]  # which was refused
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "message", "name"),
+    [
+        (f"/api/dashboards/uid/{DASHBOARD_UID}", 400, "Cannot save provisioned dashboard", "dashboard Live floor"),
+        (POINTS, 500, "cannot changed provenance from 'file' to 'api'", "contact point webhook"),
+        (RULES, 409, "cannot change provenance from 'file' to 'api'", "rule Figures are old"),
+    ],
+)
+def test_what_files_made_is_told(grafana: StandIn, changed: str, code: int, message: str, name: str) -> None:
+    """By its name, and by no error of Grafana's, whatever it is that Grafana refuses to change."""
+    assert pushed(push(grafana.url))
+    kept = grafana.kept[changed]
+    for one in kept if isinstance(kept, list) else [kept["dashboard"]]:
+        one.update(title="changed", type="changed")
+    grafana.refused = code, message
+    run = push(grafana.url)
+    assert run.exit_code == 2
+    assert f"{name} was made by files and cannot be changed from here" in run.output
 
 
 def test_a_receiver_without_its_secret_is_told(grafana: StandIn) -> None:

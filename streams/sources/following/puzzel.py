@@ -14,8 +14,9 @@ import orjson
 
 from streams.sources.accounts import Account
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.database_rows import DatabaseAwayError, Row
 from streams.sources.following.follower import Follower, FollowError
-from streams.sources.sql_server import DatabaseAwayError, Row, RowReader, SqlServer
+from streams.sources.sql_server import RowReader, SqlServer
 
 #: Each table with the form of its rows.
 TABLES: Final[Mapping[str, str]] = {"call_events": "call_event", "agent_events": "agent_event"}

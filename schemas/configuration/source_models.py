@@ -49,6 +49,7 @@ def _address(value: str) -> str:
 Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
 
 _ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+_TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$"
 _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
@@ -81,7 +82,7 @@ _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK | {"activities"},
-    "asterisk": frozenset({"path"}),
+    "asterisk": frozenset({"path", "database_env", "database_file", "table"}),
     "chatwoot": _HOOK | _API | {"channel", "channels", "left_out"},
     "email": frozenset(
         {
@@ -108,6 +109,21 @@ REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
 #: Of each pair one key is needed.
 ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
     "email": (("url_imap", "path"), ("pseudonym_env", "pseudonym_file")),
+}
+#: What else an entry with a key needs: one of each group.
+TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
+    "asterisk": {"table": (("database_env", "database_file"),)},
+}
+#: Of these an entry has one, for any source that takes them.
+APART: Final = (
+    ("pseudonym_env", "pseudonym_file"),
+    ("token_env", "token_file"),
+    ("password_env", "password_file"),
+    ("database_env", "database_file"),
+)
+#: What is followed by itself: an account for each.
+FOLLOWED_APART: Final[dict[SourceName, tuple[str, ...]]] = {
+    "asterisk": ("path", "database_env", "database_file"),
 }
 
 
@@ -190,6 +206,9 @@ class SourceEntry(Section):
         default=None, description="The environment variable with the address of the vendor's database."
     )
     database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
+    table: Annotated[str, Field(pattern=_TABLE)] | None = Field(
+        default=None, description="The table that is followed; default: queue_log."
+    )
     url_imap: ImapAddress | None = Field(
         default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."
     )
@@ -215,17 +234,29 @@ class SourceEntry(Section):
         allowed = _COMMON | KEYS[self.source]
         for key in self.model_fields_set - allowed:
             raise ValueError(f"{self.source} takes no `{key}`")
-        for one, other in (("pseudonym_env", "pseudonym_file"), ("token_env", "token_file")):
+        for one, other in APART:
             if getattr(self, one) and getattr(self, other):
                 raise ValueError(f"has {one} and {other}: leave one")
+        followed = [key for key in FOLLOWED_APART.get(self.source, ()) if getattr(self, key)]
+        if len(followed) > 1:
+            raise ValueError(f"has {followed[0]} and {followed[1]}: make an account for each")
+        if problem := self._lacking():
+            raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": problem})
+        return self
+
+    def _lacking(self) -> str | None:
+        """Say which key is needed and not there."""
         for first, other in ONE_OF.get(self.source, ()):
             if not getattr(self, first) and not getattr(self, other):
-                problem = f"{self.source} needs `{first}` or `{other}`"
-                raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": problem})
-        lacking = sorted(key for key in REQUIRED.get(self.source, ()) if not getattr(self, key))
-        if lacking:
-            raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": f"{self.source} needs `{lacking[0]}`"})
-        return self
+                return f"{self.source} needs `{first}` or `{other}`"
+        for key in sorted(REQUIRED.get(self.source, ())):
+            if not getattr(self, key):
+                return f"{self.source} needs `{key}`"
+        for key, groups in TOGETHER.get(self.source, {}).items():
+            for group in groups if getattr(self, key) else ():
+                if not any(getattr(self, each) for each in group):
+                    return f"with `{key}` also `{'` or `'.join(group)}` is needed"
+        return None
 
 
 class SourcesFile(Section):

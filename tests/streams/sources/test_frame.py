@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -183,6 +183,9 @@ def test_accounts(tmp_path: Path) -> None:
     ]
 
 
+_EXCHANGE: Final = 'source = "asterisk"\naccount = "a"\ntime_zone = "UTC"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -195,6 +198,10 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
+        (f'{_EXCHANGE}table = "queue_log; DROP"\ndatabase_env = "D"', "table"),
+        (f'{_EXCHANGE}table = "queue_log"', "with `table` also `database_env` or `database_file` is needed"),
+        (f'{_EXCHANGE}path = "x"\ndatabase_env = "D"', "has path and database_env: make an account for each"),
+        (f'{_EXCHANGE}database_env = "D"\ndatabase_file = "d"', "has database_env and database_file: leave one"),
     ],
 )
 def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:

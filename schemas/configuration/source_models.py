@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.configuration.fields import INCOMPLETE, Name, Section, Zone
+from schemas.configuration.fields import INCOMPLETE, Duration, Name, Section, Zone
 from schemas.configuration.hook_models import Mailbox, SecretPath, Variable, urlsplit_or_none
 from schemas.events import Status
 from schemas.topics import Channel
@@ -49,7 +49,11 @@ def _address(value: str) -> str:
 Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
 
 _ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+#: Between two questions for states.
+_SHORTEST_MS: Final = 5_000
+_LONGEST_MS: Final = 300_000
 _TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$"
+_CUSTOMER_KEY: Final = r"^[A-Za-z0-9_-]{1,64}$"
 _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
@@ -62,6 +66,12 @@ def _account(value: str) -> str:
 def _imap(value: str) -> str:
     if not re.search(_IMAP, value) or value.endswith("\n"):
         raise ValueError("must be imaps://imap.example.com, or imap:// for STARTTLS; the user stands in `user`")
+    return value
+
+
+def _every(value: int) -> int:
+    if not _SHORTEST_MS <= value <= _LONGEST_MS:
+        raise ValueError("must be from 5s to 5m")
     return value
 
 
@@ -92,10 +102,12 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     ),
     "freshdesk": _HOOK | _API | {"channel", "channels", "states"},
     "genesys": _HOOK,
-    "giosg": _HOOK | _API,
+    "giosg": _HOOK | _API | {"every"},
     "intercom": _HOOK | _API | {"channel", "channels"},
     "mapping": _HOOK | {"path", "mapping"},
-    "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
+    "puzzel": _HOOK
+    | {"channel", "channels", "database_env", "database_file"}
+    | {"customer_key", "user", "password_env", "password_file", "url", "login_url", "every"},
     "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
     "zammad": _HOOK | _API | {"channel", "channels", "states"},
     "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents", "left_out"},
@@ -113,6 +125,11 @@ ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
 #: What else an entry with a key needs: one of each group.
 TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
     "asterisk": {"table": (("database_env", "database_file"),)},
+    "puzzel": {
+        "customer_key": (("user",), ("password_env", "password_file"), ("channel",)),
+        "user": (("customer_key",),),
+        "every": (("customer_key",),),
+    },
 }
 #: Of these an entry has one, for any source that takes them.
 APART: Final = (
@@ -124,6 +141,7 @@ APART: Final = (
 #: What is followed by itself: an account for each.
 FOLLOWED_APART: Final[dict[SourceName, tuple[str, ...]]] = {
     "asterisk": ("path", "database_env", "database_file"),
+    "puzzel": ("customer_key", "database_env", "database_file"),
 }
 
 
@@ -208,6 +226,15 @@ class SourceEntry(Section):
     database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
     table: Annotated[str, Field(pattern=_TABLE)] | None = Field(
         default=None, description="The table that is followed; default: queue_log."
+    )
+    customer_key: Annotated[str, Field(pattern=_CUSTOMER_KEY)] | None = Field(
+        default=None, description="The customer number at the vendor, where its users sign in with one."
+    )
+    login_url: Address | None = Field(
+        default=None, description="Where the vendor gives out tokens; default: see the source's page."
+    )
+    every: Annotated[Duration, AfterValidator(_every)] | None = Field(
+        default=None, description="How often the states of queues are asked for, from 5s to 5m; default: 15s."
     )
     url_imap: ImapAddress | None = Field(
         default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."

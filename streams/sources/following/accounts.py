@@ -24,7 +24,7 @@ _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
     "email": ("path", "url_imap"),
     "giosg": ("url",),
     "mapping": ("path",),
-    "puzzel": ("database_env", "database_file"),
+    "puzzel": ("database_env", "database_file", "customer_key"),
 }
 
 

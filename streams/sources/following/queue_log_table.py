@@ -55,6 +55,8 @@ class QueueLogTable:
         #: A plain name, as the configuration has checked.
         self._table = table
         self._passed = PassedOver(0)
+        #: The last rows that were read, by their numbers.
+        self._last: dict[int, bytes] = {}
         #: When numbers that were passed over were looked for, by the loop's clock.
         self._looked_at_s = -LATE_EVERY_S
 
@@ -111,22 +113,20 @@ class QueueLogTable:
 
     async def _begin_anew_if_numbered_anew(self) -> None:
         """Begin at the first row of a table whose numbers have begun anew, as after it was made or emptied."""
-        (row,) = await self._database.rows(f"SELECT MAX(id) AS id FROM {self._table}")  # noqa: S608 - ours
-        if row["id"] is not None and self._number(row) < self._passed.highest:
-            _LOG.warning("%s: the rows of %s are numbered anew and are read from the first", self._path, self._table)
-            self._passed = PassedOver(0)
+        rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
+        for row in rows:
+            number = self._number(row)
+            # Below the highest number is also the last row that is left when newer ones were deleted.
+            if number < self._passed.highest and self._last.get(number) != _body(row):
+                _LOG.warning("%s: the rows of %s are numbered anew: read from the first", self._path, self._table)
+                self._passed = PassedOver(0)
 
     def _page(self, rows: Sequence[Row]) -> Page:
-        payloads = tuple(
-            VendorPayload(
-                "realtime",
-                orjson.dumps({name: value for name, value in row.items() if name in _COLUMNS}),
-                f"{self._table} {self._number(row)}",
-            )
-            for row in rows
-        )
-        self._passed.note(self._number(row) for row in rows)
-        return Page(payloads, {"id": self._passed.settled})
+        bodies = {self._number(row): _body(row) for row in rows}
+        self._last = dict(list({**self._last, **bodies}.items())[-ROWS_AT_ONCE:])
+        self._passed.note(bodies)
+        payloads = (VendorPayload("realtime", body, f"{self._table} {number}") for number, body in bodies.items())
+        return Page(tuple(payloads), {"id": self._passed.settled})
 
     def _number(self, row: Row) -> int:
         number = row["id"]
@@ -145,6 +145,10 @@ class QueueLogTable:
             "tls": f"no TLS with a valid certificate, which {address} asks for by ?tls=verify",
         }
         return f"{self._path}: {problems[wrong]}"
+
+
+def _body(row: Row) -> bytes:
+    return orjson.dumps({name: value for name, value in row.items() if name in _COLUMNS})
 
 
 def _parts(gaps: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:

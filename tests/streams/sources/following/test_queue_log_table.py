@@ -200,6 +200,30 @@ async def test_a_table_that_is_emptied(table: DatabaseServer, caplog: pytest.Log
     assert len({(event["contact_id"], event["event_id"]) for event in found.events()}) == 4
 
 
+async def test_rows_that_are_deleted(
+    table: DatabaseServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Old rows and the newest ones may go: what was read is not read again, and what comes is."""
+    asked: list[str] = []
+    rows = ReadOnlyDatabase.rows
+
+    async def noted(self: ReadOnlyDatabase, statement: str) -> Any:  # noqa: ANN401 - as it has it
+        asked.append(statement)
+        return await rows(self, statement)
+
+    monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
+    execute(table, *(row(number) for number in range(1, 5)))
+    async with followed(table) as found:
+        await until(lambda: len(found.numbers()) == 4)
+        execute(table, "DELETE FROM queue_log WHERE id IN (1, 4)")
+        before = len(asked)
+        await until(lambda: len(asked) >= before + 6)
+        execute(table, row(5))
+        await until(lambda: 5 in found.numbers())
+    assert found.numbers() == [1, 2, 3, 4, 5]
+    assert "numbered anew" not in caplog.text
+
+
 async def test_a_server_that_goes_away(table: DatabaseServer, caplog: pytest.LogCaptureFixture) -> None:
     """It is waited for, which is told once, and what is written then comes."""
     execute(table, row(1))

@@ -99,8 +99,8 @@ chaos: install-dev ## faults of every kind while events flow, and no number diff
 
 lock: $(BIN)/uv ## write locks/ again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded -o locks/runtime.txt locks/build.in pyproject.toml $(ARGS)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra sqlserver --group dev -o locks/dev.txt pyproject.toml $(ARGS)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sqlserver -c locks/dev.txt -o locks/image.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra sqlserver --extra mysql --extra postgresql --group dev -o locks/dev.txt pyproject.toml $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sqlserver --extra mysql --extra postgresql -c locks/dev.txt -o locks/image.txt pyproject.toml $(ARGS)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c locks/dev.txt -o locks/image-build.txt locks/image-build.in $(ARGS)
 
 schemas: install ## write schemas/json and the generated docs again from the models

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.configuration.fields import INCOMPLETE, Name, Section, Zone
+from schemas.configuration.fields import INCOMPLETE, Duration, Name, Section, Zone
 from schemas.configuration.hook_models import Mailbox, SecretPath, Variable, urlsplit_or_none
 from schemas.events import Status
 from schemas.topics import Channel
@@ -49,6 +49,11 @@ def _address(value: str) -> str:
 Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
 
 _ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+#: Between two questions for states.
+_SHORTEST_MS: Final = 5_000
+_LONGEST_MS: Final = 300_000
+_TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$"
+_CUSTOMER_KEY: Final = r"^[A-Za-z0-9_-]{1,64}$"
 _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
@@ -61,6 +66,12 @@ def _account(value: str) -> str:
 def _imap(value: str) -> str:
     if not re.search(_IMAP, value) or value.endswith("\n"):
         raise ValueError("must be imaps://imap.example.com, or imap:// for STARTTLS; the user stands in `user`")
+    return value
+
+
+def _every(value: int) -> int:
+    if not _SHORTEST_MS <= value <= _LONGEST_MS:
+        raise ValueError("must be from 5s to 5m")
     return value
 
 
@@ -81,7 +92,7 @@ _API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK | {"activities"},
-    "asterisk": frozenset({"path"}),
+    "asterisk": frozenset({"path", "database_env", "database_file", "table"}),
     "chatwoot": _HOOK | _API | {"channel", "channels", "left_out"},
     "email": frozenset(
         {
@@ -91,10 +102,12 @@ KEYS: Final[dict[SourceName, frozenset[str]]] = {
     ),
     "freshdesk": _HOOK | _API | {"channel", "channels", "states"},
     "genesys": _HOOK,
-    "giosg": _HOOK | _API,
+    "giosg": _HOOK | _API | {"every"},
     "intercom": _HOOK | _API | {"channel", "channels"},
     "mapping": _HOOK | {"path", "mapping"},
-    "puzzel": _HOOK | {"channel", "channels", "database_env", "database_file"},
+    "puzzel": _HOOK
+    | {"channel", "channels", "database_env", "database_file"}
+    | {"customer_key", "user", "password_env", "password_file", "url", "login_url", "every"},
     "twilio": _HOOK | _API | {"public_url", "channel", "channels", "activities"},
     "zammad": _HOOK | _API | {"channel", "channels", "states"},
     "zendesk": _HOOK | _API | {"channel", "channels", "user", "former_agents", "left_out"},
@@ -108,6 +121,27 @@ REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
 #: Of each pair one key is needed.
 ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
     "email": (("url_imap", "path"), ("pseudonym_env", "pseudonym_file")),
+}
+#: What else an entry with a key needs: one of each group.
+TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
+    "asterisk": {"table": (("database_env", "database_file"),)},
+    "puzzel": {
+        "customer_key": (("user",), ("password_env", "password_file"), ("channel",)),
+        "user": (("customer_key",),),
+        "every": (("customer_key",),),
+    },
+}
+#: Of these an entry has one, for any source that takes them.
+APART: Final = (
+    ("pseudonym_env", "pseudonym_file"),
+    ("token_env", "token_file"),
+    ("password_env", "password_file"),
+    ("database_env", "database_file"),
+)
+#: What is followed by itself: an account for each.
+FOLLOWED_APART: Final[dict[SourceName, tuple[str, ...]]] = {
+    "asterisk": ("path", "database_env", "database_file"),
+    "puzzel": ("customer_key", "database_env", "database_file"),
 }
 
 
@@ -190,6 +224,18 @@ class SourceEntry(Section):
         default=None, description="The environment variable with the address of the vendor's database."
     )
     database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
+    table: Annotated[str, Field(pattern=_TABLE)] | None = Field(
+        default=None, description="The table that is followed; default: queue_log."
+    )
+    customer_key: Annotated[str, Field(pattern=_CUSTOMER_KEY)] | None = Field(
+        default=None, description="The customer number at the vendor, where its users sign in with one."
+    )
+    login_url: Address | None = Field(
+        default=None, description="Where the vendor gives out tokens; default: see the source's page."
+    )
+    every: Annotated[Duration, AfterValidator(_every)] | None = Field(
+        default=None, description="How often the states of queues are asked for, from 5s to 5m; default: 15s."
+    )
     url_imap: ImapAddress | None = Field(
         default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."
     )
@@ -215,17 +261,29 @@ class SourceEntry(Section):
         allowed = _COMMON | KEYS[self.source]
         for key in self.model_fields_set - allowed:
             raise ValueError(f"{self.source} takes no `{key}`")
-        for one, other in (("pseudonym_env", "pseudonym_file"), ("token_env", "token_file")):
+        for one, other in APART:
             if getattr(self, one) and getattr(self, other):
                 raise ValueError(f"has {one} and {other}: leave one")
+        followed = [key for key in FOLLOWED_APART.get(self.source, ()) if getattr(self, key)]
+        if len(followed) > 1:
+            raise ValueError(f"has {followed[0]} and {followed[1]}: make an account for each")
+        if problem := self._lacking():
+            raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": problem})
+        return self
+
+    def _lacking(self) -> str | None:
+        """Say which key is needed and not there."""
         for first, other in ONE_OF.get(self.source, ()):
             if not getattr(self, first) and not getattr(self, other):
-                problem = f"{self.source} needs `{first}` or `{other}`"
-                raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": problem})
-        lacking = sorted(key for key in REQUIRED.get(self.source, ()) if not getattr(self, key))
-        if lacking:
-            raise PydanticCustomError(INCOMPLETE, "{problem}", {"problem": f"{self.source} needs `{lacking[0]}`"})
-        return self
+                return f"{self.source} needs `{first}` or `{other}`"
+        for key in sorted(REQUIRED.get(self.source, ())):
+            if not getattr(self, key):
+                return f"{self.source} needs `{key}`"
+        for key, groups in TOGETHER.get(self.source, {}).items():
+            for group in groups if getattr(self, key) else ():
+                if not any(getattr(self, each) for each in group):
+                    return f"with `{key}` also `{'` or `'.join(group)}` is needed"
+        return None
 
 
 class SourcesFile(Section):

@@ -6,6 +6,7 @@ crash the page is read again, which gives the same events. Imports and followers
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any, Final, Protocol
 
 from schemas.exits import EndError, Exit
@@ -16,7 +17,7 @@ from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, Vendo
 from streams.sources.checked_events import OutgoingEvent
 from streams.sources.event_producer import EventProducer
 from streams.sources.guarded import map_guarded
-from streams.sources.source_gauges import SourceGauges
+from streams.sources.source_gauges import SourceGauges, one_of_each
 from streams.sources.source_positions import SourcePosition, SourcePositions
 from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
 from streams.times import now_ms
@@ -74,6 +75,12 @@ class PageSender:
         self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
         self._fast: dict[str, MapRow | None] = {}
+        #: Of states that could not be mapped when they were told last: the reason, by their places.
+        self._unmappable_states: dict[str, str] = {}
+        #: When states were told of which one could not be mapped, since the last that were written.
+        self._incomplete: set[int] = set()
+        #: Names that several of the vendor's queues have here: without one of these their state is not known.
+        self._shared = {name for name, times in Counter(account.rules.queues.values()).items() if times > 1}
         #: Letters that are still to be written.
         self._unmappable: list[VendorDeadLetter] = []
         self._settled_at = time.monotonic()
@@ -104,8 +111,10 @@ class PageSender:
         letters, self._unmappable = self._unmappable, []
         await self._letters.write(letters)
         states, self._states = self._states, []
-        if states and self._gauges is not None:
-            await self._gauges.write(states)
+        known = [each for each in states if each.at not in self._incomplete or each.queue not in self._shared]
+        self._incomplete.clear()
+        if known and self._gauges is not None:
+            await self._gauges.write(one_of_each(known))
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
             position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
@@ -136,11 +145,12 @@ class PageSender:
         return self._fast[form]
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
-        given = Payload(payload.body, received_at=now_ms(), line=payload.line)
+        given = Payload(payload.body, received_at=payload.told_at or now_ms(), line=payload.line)
         answers: dict[Request, Any] = {}
         for _ in range(_ROUNDS):
             outcome = map_guarded(self._adapter, payload.form, given, self._account.rules, answers)
             if not outcome.requests:
+                self._unmappable_states.pop(payload.where, None)
                 self.nothing += bool(outcome.nothing)
                 self._states += (self._gauge(state, given.received_at) for state in outcome.states)
                 return outcome.records
@@ -160,6 +170,11 @@ class PageSender:
             raise
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
+        if payload.told_at:  # it comes again and again: one letter says it
+            self._incomplete.add(payload.told_at)
+            if self._unmappable_states.get(payload.where) == str(error):
+                return
+            self._unmappable_states[payload.where] = str(error)
         self.dead_letters += 1
         where = f"{payload.where}:{payload.line}" if payload.line else payload.where
         self.last_reason = f"{where}: {error}".removeprefix(": ")

@@ -1,6 +1,6 @@
 """Writes what polled sources tell of their queues into the topic `source_gauges`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from schemas.source_gauges import SOURCE_GAUGES, SourceGauge
 from streams.kafka.occasional_writer import OccasionalWriter, WrittenRecord
@@ -15,3 +15,33 @@ class SourceGauges(OccasionalWriter):
             WrittenRecord(SOURCE_GAUGES, each.key, each.model_dump_json().encode(), partition=0, at=each.at)
             for each in gauges
         )
+
+
+def one_of_each(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
+    """Make one state of those that have one name here and were told together, in the order of the first.
+
+    What is counted is added up where each of them tells it. Agents and slots are not: one agent may serve several.
+    """
+    together: dict[tuple[bytes, int], list[SourceGauge]] = {}
+    for each in gauges:
+        together.setdefault((each.key, each.at), []).append(each)
+    return [some[0] if len(some) == 1 else _added_up(some) for some in together.values()]
+
+
+def _added_up(some: Sequence[SourceGauge]) -> SourceGauge:
+    # A queue in which nobody waits may tell no wait.
+    waits = [0 if each.longest_wait_ms is None and each.waiting == 0 else each.longest_wait_ms for each in some]
+    told = [wait for wait in waits if wait is not None]
+    return some[0].model_copy(
+        update={
+            "waiting": _sum([each.waiting for each in some]),
+            "handling": _sum([each.handling for each in some]),
+            "longest_wait_ms": max(told) if len(told) == len(waits) else None,
+            **dict.fromkeys(("agents_signed_in", "agents_available", "agents_away", "free_slots")),
+        }
+    )
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return sum(told) if len(told) == len(counts) else None

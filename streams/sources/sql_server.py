@@ -4,9 +4,6 @@ The driver blocks, so its calls run in a thread. The address holds a password, a
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -15,16 +12,11 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from schemas.exits import EndError, Exit
+from streams.sources.database_rows import Row, away, plain
 
 PORT: Final = 1433
 _CONNECT_TIMEOUT_S: Final = 20.0
 _ANSWER_TIMEOUT_S: Final = 120.0
-
-Row = Mapping[str, Any]
-
-
-class DatabaseAwayError(ConnectionError):
-    """The database does not answer, or refuses the question; it is worth asking again."""
 
 
 class RowReader(Protocol):
@@ -73,10 +65,10 @@ class SqlServer:
                 # The names are ours, never a vendor's.
                 cursor.execute(f"SELECT TOP ({limit:d}) * FROM {table} WHERE rec_id > %s ORDER BY rec_id", (after,))  # noqa: S608
                 names = [str(column[0]) for column in cursor.description]
-                return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+                return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
         except (driver.Error, OSError, TimeoutError) as error:
             self._close()
-            raise DatabaseAwayError(f"the database at {self._parts.hostname} does not answer: {_kind(error)}") from None
+            raise away(self._parts.hostname, error) from None
 
     def _connect(self, driver: Any) -> Any:  # noqa: ANN401 - the driver's own
         parts = self._parts
@@ -107,19 +99,3 @@ def _driver() -> Any:  # noqa: ANN401 - it is there only where it was installed
         raise EndError(
             "reading SQL Server needs a driver that is not installed: pip install 'pulssi[sqlserver]'", Exit.UNUSABLE
         ) from None
-
-
-def _kind(error: BaseException) -> str:
-    """Name a fault; its text may hold the user's name."""
-    return type(error).__name__
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - of any column
-    """Give a value as JSON has it: numbers of 19 digits as text, so that none is rounded."""
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    return str(value)

@@ -19,7 +19,10 @@ Json: TypeAlias = Any
 JsonObject: TypeAlias = Mapping[str, Any]
 
 #: RFC 3339 as vendors write it: a space in the place of the T, any number of digits, a zone that may be missing.
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))? ?([Zz]|UTC|GMT|[+-]\d\d:?\d\d)?")
+_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,12}))?"
+    r" ?([Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
+)
 #: Seconds since 1970 end here for us (2100-01-01); a greater number is milliseconds.
 _LAST_SECOND: Final = 4_102_444_800
 _MS: Final = 1000

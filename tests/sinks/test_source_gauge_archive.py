@@ -25,22 +25,25 @@ def _ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:
 
 
 async def test_states_reach_their_views(settings: Settings) -> None:
-    """The last state of each queue, and each over time; what the source does not tell is NULL."""
+    """The last answer of each account, and each over time; what the source does not tell, or no more, is not there."""
     async with sink(settings), SourceGauges(settings, "test") as gauges:
         await gauges.write(
             [
                 _gauge(AT, waiting=3, longest_wait_ms=41_000),
                 _gauge(AT + 15_000, waiting=1),
-                _gauge(AT, "mobile", waiting=0),
+                _gauge(AT, "mobile", waiting=2),
+                _gauge(AT + 15_000, "desk", waiting=0),
+                _gauge(AT, "mobile", waiting=5).model_copy(update={"account": "other"}),
             ]
         )
         async with asyncio.timeout(WITHIN_S):
-            while len(_ask(settings, "SELECT 1 FROM source_gauge_history")) < 3:  # noqa: ASYNC110 - ClickHouse tells nobody
+            while len(_ask(settings, "SELECT 1 FROM source_gauge_history")) < 5:  # noqa: ASYNC110 - ClickHouse tells nobody
                 await asyncio.sleep(0.1)
     assert _ask(
         settings, "SELECT queue, waiting, longest_wait_ms, source, account FROM source_gauges ORDER BY queue"
     ) == [
-        ("mobile", 0, None, "giosg", "acme"),
+        ("desk", 0, None, "giosg", "acme"),
+        ("mobile", 5, None, "giosg", "other"),
         ("web-chat", 1, None, "giosg", "acme"),
     ]
     history = "SELECT waiting, longest_wait_ms FROM source_gauge_history WHERE queue = 'web-chat' ORDER BY at"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from yarl import URL
 
@@ -83,7 +84,8 @@ class HttpApi:
         self._now = now
         access = access_of(account.source)
         self._url = account.entry.url or ""
-        self._headers = {"Accept": "application/json", **access.headers(account.entry.user or "", account.token)}
+        self._headers: Mapping[str, str] = {}
+        self.use_token(account.token)
         self._between_s = 60 / (account.entry.requests_per_minute or access.requests_per_minute)
         #: When the next request may go out.
         self._next_at = 0.0
@@ -102,6 +104,12 @@ class HttpApi:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def use_token(self, token: SecretStr) -> None:
+        """Sign in by another token from now on; by none where it is empty."""
+        account = self._account
+        signs_in = access_of(account.source).headers(account.entry.user or "", token)
+        self._headers = {"Accept": "application/json", **signs_in}
 
     async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """Return the answer's JSON. Raises VendorRefusedError; EndError where nobody answers, or nothing is set."""

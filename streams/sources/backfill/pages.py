@@ -22,6 +22,9 @@ class VendorPayload(NamedTuple):
     where: str = ""
     #: As `Payload.line` has it; it is told behind `where`.
     line: int = 0
+    #: Of a state that is polled again and again, when it was told: UTC milliseconds, the same for all of one answer.
+    #: 0: it is no such state.
+    told_at: int = 0
 
 
 class Page(NamedTuple):

@@ -20,11 +20,11 @@ def follower_of(source: SourceName) -> Follower | None:
 
 #: An account is followed if its entry has one of these keys.
 _FOLLOWED_BY: Final[dict[SourceName, tuple[str, ...]]] = {
-    "asterisk": ("path",),
+    "asterisk": ("path", "database_env", "database_file"),
     "email": ("path", "url_imap"),
     "giosg": ("url",),
     "mapping": ("path",),
-    "puzzel": ("database_env", "database_file"),
+    "puzzel": ("database_env", "database_file", "customer_key"),
 }
 
 

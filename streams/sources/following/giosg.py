@@ -1,7 +1,7 @@
 """Asks giosg for the state of its rooms, again and again: how many chats wait, and how long.
 
 Chats and messages come by webhooks; this follower adds only the source gauges of rooms. giosg's documentation names no
-rate limit, so it is asked four times a minute.
+rate limit, so it is asked four times a minute, unless `every` of the account says otherwise.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.following.follower import Follower, FollowError
+from streams.times import now_ms
 
-EVERY_S: Final = 15.0
+EVERY_MS: Final = 15_000
 ROOMS: Final = Request("/api/v4/reporting/realtime/rooms", (("timezone", "UTC"),))
 _UNAUTHORIZED: Final = 401
 
@@ -24,7 +25,7 @@ async def follow_rooms(account: Account, api: VendorApi, _position: Mapping[str,
     """Yield the rooms' states for ever."""
     if not account.entry.url or not account.token.get_secret_value():
         raise FollowError(f"{account.path}: following rooms needs `url` and `token_env` in sources.toml")
-    loop = asyncio.get_running_loop()
+    loop, every_s = asyncio.get_running_loop(), (account.entry.every or EVERY_MS) / 1000
     while True:
         begun = loop.time()
         try:
@@ -36,8 +37,8 @@ async def follow_rooms(account: Account, api: VendorApi, _position: Mapping[str,
                 f"{account.path}: giosg does not know the token: it ends with the user who made it, so make it anew"
             ) from None
         body = answer if isinstance(answer, dict) else {"rooms": answer}
-        yield Page((VendorPayload("rooms", orjson.dumps(body), "rooms"),), {})
-        await asyncio.sleep(max(0.0, begun + EVERY_S - loop.time()))
+        yield Page((VendorPayload("rooms", orjson.dumps(body), "rooms", told_at=now_ms()),), {})
+        await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 
 FOLLOWER: Final[Follower] = follow_rooms

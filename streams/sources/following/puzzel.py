@@ -14,8 +14,10 @@ import orjson
 
 from streams.sources.accounts import Account
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.database_rows import DatabaseAwayError, Row
 from streams.sources.following.follower import Follower, FollowError
-from streams.sources.sql_server import DatabaseAwayError, Row, RowReader, SqlServer
+from streams.sources.following.puzzel_queues import follow_queues
+from streams.sources.sql_server import RowReader, SqlServer
 
 #: Each table with the form of its rows.
 TABLES: Final[Mapping[str, str]] = {"call_events": "call_event", "agent_events": "agent_event"}
@@ -62,4 +64,9 @@ def _payload(table: str, form: str, row: Row) -> VendorPayload:
     return VendorPayload(form, orjson.dumps(row), f"{table} {row['rec_id']}")
 
 
-FOLLOWER: Final[Follower] = follow_raw_data
+def _follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+    """Follow the states of queues or Raw data, as the account says which."""
+    return follow_queues(account) if account.entry.customer_key else follow_raw_data(account, api, position)
+
+
+FOLLOWER: Final[Follower] = _follow

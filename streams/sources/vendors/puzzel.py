@@ -1,4 +1,4 @@
-"""Puzzel: rows of its Raw data (calls, and agents' states), and tickets of Puzzel Ticketing.
+"""Puzzel: rows of its Raw data (calls, and agents' states), states of its queues, and tickets of Puzzel Ticketing.
 
 Raw data is a database of the customer's that Puzzel fills within five minutes after a session has ended: each row is
 one step of a call, with its length. Times there have milliseconds and no zone, so the account needs `time_zone`;
@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
+from schemas.source_gauges import QueueState
 from schemas.topics import Channel
 from streams.sources.adapter import FULL, AccountRules, Adapter, Feed, Hook, Mapped, Payload, Request, UnmappableError
 from streams.sources.contact_events import ContactEvents, agent_status
@@ -211,12 +214,60 @@ def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Reques
     return Mapped(tuple(made.events))
 
 
+def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[Request, Any]) -> Mapped:
+    """Map one queue of the answer of `visualqueues/stateinformation`: its state when it was asked for.
+
+    Puzzel's public pages name the fields and do not say what they count. So what may be counted in two ways is not
+    told (`agentsLoggedOn`, with those in a pause or without), and what contradicts its meaning here is refused.
+    """
+    queue = json_object(payload.body)
+    name = account.queue_named(text_at(queue, "id"), optional_text_at(queue, "description") or text_at(queue, "id"))
+    if account.channel is None:
+        raise UnmappableError("channel", "is not set for the account, and Puzzel does not tell it of a queue")
+    waiting, callbacks = _count(queue, "queueSize"), _optional_count(queue, "queueSizeCiq")
+    longest = _optional_count(queue, "waitTimeMaxSeconds")
+    if longest and waiting + (callbacks or 0) == 0:
+        raise UnmappableError("waitTimeMaxSeconds", "is above 0 though nobody waits: it is not the longest wait of now")
+    try:
+        state = QueueState(
+            queue=name,
+            channel=account.channel,
+            waiting=waiting,
+            longest_wait_ms=None if longest is None else longest * _MS,
+            agents_available=_optional_count(queue, "agentsReady"),
+            agents_away=_optional_count(queue, "agentsInPause"),
+        )
+    except ValidationError as error:
+        raise UnmappableError(
+            str(error.errors()[0]["loc"][0]), "of a queue is too large, or its name is none"
+        ) from None
+    return Mapped(states=(state,))
+
+
+def _count(queue: JsonObject, field: str) -> int:
+    number = queue.get(field)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise UnmappableError(field, "must be a whole number from 0 on" if number is not None else "is missing")
+    return number
+
+
+def _optional_count(queue: JsonObject, field: str) -> int | None:
+    return None if queue.get(field) is None else _count(queue, field)
+
+
 _SECONDS: Final = Feed("part", "in whole seconds, within five minutes after the session has ended")
+
+_POLLED: Final = Feed("part", "live by polling, as Puzzel counts it")
 
 ADAPTER: Final = Adapter(
     name="puzzel",
     title="Puzzel",
-    forms={"hook": map_ticket, "call_event": map_call_event, "agent_event": map_agent_event},
+    forms={
+        "hook": map_ticket,
+        "call_event": map_call_event,
+        "agent_event": map_agent_event,
+        "queue_state": map_queue_state,
+    },
     feeds={
         "offered": FULL,
         "entered": FULL,
@@ -234,6 +285,12 @@ ADAPTER: Final = Adapter(
         "tagged": Feed("part", "of tickets"),
         "any_tag": Feed("part", "of tickets"),
     },
-    gauges={"agents": Feed("part", "signed in, in a pause, signed out; not busy")},
+    gauges={
+        "agents": Feed("part", "signed in, in a pause, signed out; not busy"),
+        "waiting": _POLLED,
+        "longest_wait_ms": _POLLED,
+        "agents_available": _POLLED,
+        "agents_away": _POLLED,
+    },
     hook=Hook(SharedSecret(header="X-Pulssi-Secret", parameter=""), timeout_s=5.0),
 )

@@ -5,7 +5,8 @@
     {"case": "what is special", "form": "hook", "account": {"queues": {"7": "billing"}, "bots": ["9"]},
      "headers": {}, "query": {}, "line": 0, "body": {…}  (or "text": "raw text", or "file": "name beside this one"),
      "answers": [{"path": "/tickets/1", "query": [["include", "x"]], "json": {…}}],
-     "events": [{…}]  |  "nothing": "part of the reason"  |  "unmappable": "field"  |  "requests": ["/tickets/1"]}
+     "events": [{…}]  |  "states": [{…}]  |  "nothing": "part of the reason"  |  "unmappable": "field"
+     |  "requests": ["/tickets/1"]}
 
 An event of a case has all its fields but `source`, and `contact_id` without `source:account:` in front as `contact`.
 """

@@ -53,6 +53,7 @@ def test_golden(case: GoldenCase) -> None:
         return
     outcome = outcome_of(case)
     assert written(outcome) == wanted.get("events", [])
+    assert [state.model_dump(exclude_none=True) for state in outcome.states] == wanted.get("states", [])
     assert bool(outcome.nothing) == ("nothing" in wanted)
     assert wanted.get("nothing", "") in outcome.nothing
     assert [request.path for request in outcome.requests] == wanted.get("requests", [])
@@ -78,7 +79,7 @@ def test_any_bytes(source: str, body: bytes, data: st.DataObject) -> None:
         outcome = map_payload(adapter, form, Payload(body), account_rules(source, {}))
     except UnmappableError:
         return
-    assert outcome.records or outcome.nothing or outcome.requests
+    assert outcome.records or outcome.nothing or outcome.requests or outcome.states
 
 
 #: Put in the place of a value: what vendors really send there, and what nobody should.
@@ -132,4 +133,4 @@ def test_any_change(case: GoldenCase) -> None:
             outcome = outcome_of(case, case.payload._replace(body=changed))
         except UnmappableError:
             continue
-        assert outcome.records or outcome.nothing or outcome.requests
+        assert outcome.records or outcome.nothing or outcome.requests or outcome.states

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -183,6 +183,11 @@ def test_accounts(tmp_path: Path) -> None:
     ]
 
 
+_PUZZEL: Final = 'source = "puzzel"\naccount = "a"\ntime_zone = "UTC"\n'
+_SIGNS_IN: Final = 'customer_key = "1"\nuser = "u"\npassword_env = "P"\n'
+_EXCHANGE: Final = 'source = "asterisk"\naccount = "a"\ntime_zone = "UTC"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -195,6 +200,18 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "zendsk"\naccount = "a"', "source"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
+        (f'{_EXCHANGE}table = "queue_log; DROP"\ndatabase_env = "D"', "table"),
+        (f'{_EXCHANGE}table = "queue_log"', "with `table` also `database_env` or `database_file` is needed"),
+        (f'{_EXCHANGE}path = "x"\ndatabase_env = "D"', "has path and database_env: make an account for each"),
+        (f'{_EXCHANGE}database_env = "D"\ndatabase_file = "d"', "has database_env and database_file: leave one"),
+        (f"{_PUZZEL}{_SIGNS_IN}", "with `customer_key` also `channel` is needed"),
+        (f'{_PUZZEL}customer_key = "1"\nchannel = "call"', "with `customer_key` also `user` is needed"),
+        (f'{_PUZZEL}customer_key = "1"\nuser = "u"\nchannel = "call"', "also `password_env` or `password_file` is"),
+        (f'{_PUZZEL}user = "u"', "with `user` also `customer_key` is needed"),
+        (f'{_PUZZEL}{_SIGNS_IN}channel = "call"\nevery = "4s"', "must be from 5s to 5m"),
+        (f'{_PUZZEL}{_SIGNS_IN}channel = "call"\nevery = "6m"', "must be from 5s to 5m"),
+        (f'{_PUZZEL}customer_key = "1/2"', "customer_key"),
+        (f'{_PUZZEL}{_SIGNS_IN}channel = "call"\ndatabase_env = "D"', "has customer_key and database_env: make an"),
     ],
 )
 def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:

@@ -2,7 +2,8 @@
 
 How rows are written: `ast_queue_log` in Asterisk's main/logger.c. In the file a row is
 `epoch|callid|queue|agent|EVENT|p1|…|p5` with whole seconds. In the table `time` is local time with microseconds, unless
-`queue_log_realtime_use_gmt` is set, and the parameters are `data1` to `data5`, or one `data` with `|` between.
+`queue_log_realtime_use_gmt` is set, and the parameters are `data1` to `data5`, or one `data` with `|` between. A
+table's column `id`, where there is one, tells rows of one time apart: its time may have whole seconds.
 """
 
 import re
@@ -23,6 +24,8 @@ _NOBODY: Final = "NONE"
 #: What exports of databases write where a column has no value.
 _NULLS: Final = frozenset({"NULL", "\\N"})
 _MS: Final = 1000
+#: Of the greatest number of a row that rows of one time are ordered by.
+_NUMBER_DIGITS: Final = 15
 #: A row is written a moment after its call came, or within the second of it.
 _CLOCK_S: Final = 1
 
@@ -32,7 +35,7 @@ class Row(NamedTuple):
 
     #: RFC 3339, UTC.
     at: str
-    #: What stands for the time in ids: the second since 1970, or the whole time.
+    #: What stands for the row in ids: the second since 1970, or a table's whole time with the row's number.
     stamp: str
     #: Empty where the row is of no call.
     call: str
@@ -40,7 +43,7 @@ class Row(NamedTuple):
     agent: str
     event: str
     parameters: tuple[str, ...]
-    #: Its place in the file, from 1; 0 in a table, whose times have fractions.
+    #: Its place in the file or its number in the table, from 1; 0 in a table without numbers.
     line: int
 
     def parameter(self, number: int) -> str:
@@ -77,7 +80,15 @@ def table_row(payload: Payload, account: AccountRules) -> Row:
     call = optional_text_at(found, "callid")
     at = _time_of_table(found, call, account.time_zone)
     queue = optional_text_at(found, "queuename") or optional_text_at(found, "queue")
-    return _row(at, at, [call, queue, optional_text_at(found, "agent"), text_at(found, "event")], parameters, 0)
+    number = optional_text_at(found, "id")
+    is_number = number.isascii() and number.isdecimal()
+    return _row(
+        at,
+        f"{at}:{number}" if is_number else at,  # with the time: a table that is made anew has the same numbers again
+        [call, queue, optional_text_at(found, "agent"), text_at(found, "event")],
+        parameters,
+        int(number) if is_number and len(number) <= _NUMBER_DIGITS else 0,
+    )
 
 
 def _row(at: str, stamp: str, fixed: list[str], parameters: list[str], line: int) -> Row:

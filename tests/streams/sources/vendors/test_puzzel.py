@@ -19,9 +19,10 @@ from streams.decoding.decoder import decode
 from streams.sources.adapter import Payload
 from streams.sources.backfill.pages import Page
 from streams.sources.checked_events import map_payload
+from streams.sources.database_rows import DatabaseAwayError, Row
 from streams.sources.following import puzzel
 from streams.sources.registry import adapter_of
-from streams.sources.sql_server import DatabaseAwayError, Row, SqlServer
+from streams.sources.sql_server import SqlServer
 from tests.streams.sources.golden_cases import account_rules
 from tests.streams.sources.vendors import made_day
 from tests.streams.sources.vendors.made_day import Call

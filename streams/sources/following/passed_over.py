@@ -1,0 +1,64 @@
+"""Remembers the numbers that were passed over while rows were read in the order of their numbers.
+
+A database gives out a row's number when it is inserted, and shows the row when its transaction is committed: a row may
+appear after others with higher numbers. A number that stays without a row, as after a rollback, is given up in time.
+"""
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+#: How long a number is waited for.
+LATE_S: Final = 300.0
+#: Stretches of numbers that are remembered; the oldest are given up first.
+GAPS_AT_MOST: Final = 10_000
+
+
+class _Gap(NamedTuple):
+    first: int
+    last: int
+    since: float
+
+
+class PassedOver:
+    """What lies between the rows that were read."""
+
+    def __init__(self, highest: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`highest`: up to it nothing is waited for."""
+        self._clock = clock
+        #: The highest number that was read.
+        self.highest = highest
+        #: In order; as each was noted in that order too, those of the beginning are the oldest.
+        self._gaps: list[_Gap] = []
+
+    @property
+    def settled(self) -> int:
+        """The number up to which everything was read or given up."""
+        return self._gaps[0].first - 1 if self._gaps else self.highest
+
+    @property
+    def awaited(self) -> list[tuple[int, int]]:
+        """The numbers that are waited for, as stretches with their ends."""
+        return [(gap.first, gap.last) for gap in self._gaps]
+
+    def note(self, numbers: Iterable[int]) -> None:
+        """Take in the numbers of rows that were read."""
+        for number in numbers:
+            if number > self.highest:
+                if number > self.highest + 1:
+                    self._gaps.append(_Gap(self.highest + 1, number - 1, self._clock()))
+                self.highest = number
+            elif (place := self._place(number)) is not None:
+                gap = self._gaps[place]
+                around = ((gap.first, number - 1), (number + 1, gap.last))
+                self._gaps[place : place + 1] = [_Gap(*each, gap.since) for each in around if each[0] <= each[1]]
+        del self._gaps[:-GAPS_AT_MOST]
+
+    def give_up(self) -> None:
+        """Forget numbers that were waited for long enough; look for them once more before."""
+        del self._gaps[: bisect_right(self._gaps, self._clock() - LATE_S, key=lambda gap: gap.since)]
+
+    def _place(self, number: int) -> int | None:
+        place = bisect_right(self._gaps, number, key=lambda gap: gap.first) - 1
+        return place if place >= 0 and self._gaps[place].last >= number else None

@@ -1,0 +1,189 @@
+"""Asks Puzzel for the states of its queues, again and again: how many wait now, and who is there to answer.
+
+A user's name and password give a token, which is used until it expires or is refused; then another one is asked for, by
+the log-in's session or by the password. This adds only source gauges; calls come by Raw data.
+"""
+
+import asyncio
+import logging
+import math
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Any, Final
+
+import orjson
+from pydantic import SecretStr
+
+from streams.sources.accounts import Account
+from streams.sources.adapter import Request, UnmappableError
+from streams.sources.backfill.http_api import HttpApi
+from streams.sources.backfill.pages import Page, VendorPayload, VendorRefusedError
+from streams.sources.following.follower import FollowError
+from streams.sources.vendor_values import ms_of, time_of
+from streams.times import now_ms
+
+API: Final = "https://api.puzzel.com/ContactCentre5"
+LOGIN: Final = "https://auth.puzzel.com/api/Authenticate"
+EVERY_MS: Final = 15_000
+#: A token is renewed so long before its end, unless it is given for less than twice that.
+RENEWED_BEFORE_S: Final = 60.0
+#: A user whose password is refused often may be locked out.
+AGAIN_REFUSED_S: Final = 300.0
+AGAIN_S: Final = 60.0
+
+_UNAUTHORIZED: Final = 401
+#: What a log-in with a wrong key, user or password may be answered with.
+_WRONG: Final = frozenset({400, _UNAUTHORIZED, 403})
+#: What a header can carry: something else is no token.
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def follow_queues(account: Account) -> AsyncIterator[Page]:
+    """Yield the queues' states for ever, a payload for each queue. Raises FollowError and EndError."""
+    loop, every_s = asyncio.get_running_loop(), (account.entry.every or EVERY_MS) / 1000
+    entry = account.entry.model_copy(update={"url": account.entry.url or API})
+    has_said_none = False
+    async with HttpApi(account._replace(entry=entry), _LOG.info) as api:
+        puzzel = _Puzzel(account, api)
+        while True:
+            begun = loop.time()
+            queues, told_at = await puzzel.queues(), now_ms()
+            if not queues and not has_said_none:
+                _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
+            has_said_none = not queues
+            yield Page(tuple(_payload(each, told_at) for each in queues), {})
+            await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
+
+
+def _payload(queue: Any, told_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
+    number = queue.get("id") if isinstance(queue, dict) else None
+    place = f"queue {number}" if isinstance(number, int) else "queues"
+    return VendorPayload("queue_state", orjson.dumps(queue), place, told_at=told_at)
+
+
+class _RefusedError(Exception):
+    """Puzzel refuses the token, or the question; says why in one line."""
+
+
+class _Puzzel:
+    """Puzzel's API for one account, with its token."""
+
+    def __init__(self, account: Account, api: HttpApi) -> None:
+        self._account = account
+        self._api = api
+        #: When another token is to be asked for, by the loop's clock.
+        self._renewed_at_s = -math.inf
+        #: What gives another token without the password, as Puzzel's API takes it.
+        self._session: dict[str, Any] | None = None
+        self._user = ""
+
+    async def queues(self) -> list[Any]:
+        """Return the queues of an answer; an answer that is none of Puzzel's is returned as if it were one queue."""
+        if asyncio.get_running_loop().time() >= self._renewed_at_s:
+            await self._renew()
+        path = f"/{self._account.entry.customer_key}/visualqueues/stateinformation/All"
+        request = Request(path, (("userId", self._user),))
+        try:
+            answer = await self._ask(request)
+        except _RefusedError:
+            await self._renew()
+            try:
+                answer = await self._ask(request)
+            except _RefusedError as error:
+                raise self._fault(f"{error}, also with a new token: may the user see the queues?") from None
+        found = answer.get("result") if isinstance(answer, dict) else None
+        return found if isinstance(found, list) else [answer]
+
+    async def _ask(self, request: Request) -> Any:  # noqa: ANN401 - JSON
+        """Return an answer. Raises _RefusedError for what another token may mend, FollowError for anything else."""
+        try:
+            answer = await self._api.get(request)
+        except VendorRefusedError as error:
+            if error.status == _UNAUTHORIZED:
+                raise _RefusedError("Puzzel refuses the token") from None
+            raise self._fault(f"{error}; check `customer_key`, and the user's rights") from None
+        code = answer.get("code", 0) if isinstance(answer, dict) else 0
+        if code != 0:  # its message may name people, so the code alone is told
+            raise _RefusedError(f"Puzzel answers with the error code {code if isinstance(code, int) else '?'}")
+        return answer
+
+    async def _renew(self) -> None:
+        """Get another token: by the session of the last log-in, else by a new log-in."""
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                answer = await self._post("/GetAccessToken", session)
+                await self._use(_token_of(answer))
+            except (VendorRefusedError, _RefusedError):
+                pass
+            else:
+                self._session = session
+                return
+        await self._log_in()
+
+    async def _log_in(self) -> None:
+        entry = self._account.entry
+        who = {
+            "customerKey": entry.customer_key,
+            "userName": entry.user,
+            "password": self._account.password.get_secret_value(),
+            "clientName": "Pulssi",
+            "clientVersion": "1",
+        }
+        wrong = f"check `customer_key`, `user` and the password in {entry.password_env or entry.password_file}"
+        try:
+            answer = await self._post("/LogIn", who)
+        except VendorRefusedError as error:
+            if error.status in _WRONG:
+                raise self._fault(f"Puzzel refuses the log-in: {wrong}", AGAIN_REFUSED_S) from None
+            raise self._fault(f"there is no log-in of Puzzel's ({error.status}): check `login_url`") from None
+        if isinstance(answer, dict) and answer.get("twoFactorRequired") is True:
+            raise self._fault("`user` needs a second factor to log in: take a user without one", AGAIN_REFUSED_S)
+        try:
+            await self._use(_token_of(answer))
+        except _RefusedError as error:
+            raise self._fault(f"the log-in gives no usable token ({error}): {wrong}", AGAIN_REFUSED_S) from None
+        session = answer.get("refreshToken") if isinstance(answer, dict) else None
+        if isinstance(session, dict) and {"customerKey", "sessionId"} <= session.keys():
+            self._session = {name: session[name] for name in ("customerKey", "sessionId")}
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        self._api.use_token(SecretStr(""))
+        return await self._api.post(Request(path, base=self._account.entry.login_url or LOGIN), body)
+
+    async def _use(self, token: SecretStr) -> None:
+        """Take a token; ask whose it is, and for how long. Raises _RefusedError."""
+        self._api.use_token(token)
+        answer = await self._ask(Request("/accesstokeninformation"))
+        told = answer.get("result") if isinstance(answer, dict) else None
+        told = told if isinstance(told, dict) else {}
+        user = told.get("userId")
+        if isinstance(user, bool) or not isinstance(user, int):
+            raise _RefusedError("Puzzel does not tell whose it is")
+        self._user = str(user)
+        lasts_s = _lasts_s(told.get("accessTokenExpiry"))
+        # One that ends at once by our clock is used until Puzzel refuses it: the clocks differ.
+        is_for_long = lasts_s > 2 * RENEWED_BEFORE_S
+        self._renewed_at_s = asyncio.get_running_loop().time() + lasts_s - RENEWED_BEFORE_S if is_for_long else math.inf
+
+    def _fault(self, problem: str, again_after_s: float = AGAIN_S) -> FollowError:
+        return FollowError(f"{self._account.path}: {problem}", again_after_s=again_after_s)
+
+
+def _token_of(answer: Any) -> SecretStr:  # noqa: ANN401 - JSON
+    """Take the token out of an answer: of a log-in, or of a renewal, which is seen to give the token alone."""
+    token = answer.get("accessToken", answer.get("result")) if isinstance(answer, dict) else answer
+    if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+        raise _RefusedError("there is none in the answer")
+    return SecretStr(token)
+
+
+def _lasts_s(expiry: Any) -> float:  # noqa: ANN401 - JSON
+    """Return how long a token lasts; 0 where that is not told."""
+    try:
+        return (ms_of(time_of(expiry, "accessTokenExpiry", UTC)) - now_ms()) / 1000
+    except UnmappableError:
+        return 0.0

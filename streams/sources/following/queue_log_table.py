@@ -1,0 +1,156 @@
+"""Follows Asterisk's realtime table of the queue log: each row once it is committed, by the numbers of its column `id`.
+
+A row that is read again gives the same events. So the position is the number up to which every row was read or given
+up, and a restart reads again what is behind it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import orjson
+
+from streams.sources.backfill.pages import Page, VendorPayload
+from streams.sources.database_rows import DatabaseAwayError, Row
+from streams.sources.following.follower import FollowError
+from streams.sources.following.passed_over import PassedOver
+from streams.sources.read_only_database import DatabaseRefusedError, Wrong
+
+#: How often the table is asked: a row is on the wallboard within two seconds.
+EVERY_S: Final = 1.0
+#: How often numbers are looked for that were passed over.
+LATE_EVERY_S: Final = 5.0
+ROWS_AT_ONCE: Final = 1_000
+#: Stretches of numbers in one statement.
+GAPS_AT_ONCE: Final = 200
+#: Between two attempts to reach the database, and after it refused the account.
+AGAIN_S: Final = 10.0
+AGAIN_REFUSED_S: Final = 60.0
+TABLE: Final = "queue_log"
+#: The columns that are read; a table has some of them.
+_COLUMNS: Final = frozenset(
+    ("id", "time", "callid", "queuename", "queue", "agent", "event", "data", *(f"data{each}" for each in range(1, 6)))
+)
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Database(Protocol):
+    """Answers a SELECT."""
+
+    async def rows(self, statement: str) -> list[Row]:
+        """Return rows. Raises DatabaseAwayError or DatabaseRefusedError."""
+        ...
+
+
+class QueueLogTable:
+    """The table of one account."""
+
+    def __init__(self, database: Database, path: str, address_key: str, table: str = TABLE) -> None:
+        """`path` and `address_key` are how messages name the account, and where its database's address stands."""
+        self._database = database
+        self._path = path
+        self._address_key = address_key
+        #: A plain name, as the configuration has checked.
+        self._table = table
+        self._passed = PassedOver(0)
+        #: The last rows that were read, by their numbers.
+        self._last: dict[int, bytes] = {}
+        #: When numbers that were passed over were looked for, by the loop's clock.
+        self._looked_at_s = -LATE_EVERY_S
+
+    async def pages(self, position: Mapping[str, Any] | None) -> AsyncGenerator[Page, None]:
+        """Yield the rows behind a position, then what comes, without an end. Raises FollowError."""
+        self._passed = PassedOver(int((position or {}).get("id", 0)))
+        kept, is_away = self._passed.settled, False
+        while True:
+            try:
+                async for page in self._new_rows():
+                    kept = self._passed.settled
+                    yield page
+                is_away = False
+            except DatabaseAwayError as error:
+                if not is_away:
+                    _LOG.warning("%s: %s; trying again every %g s", self._path, error, AGAIN_S)
+                is_away = True
+                await asyncio.sleep(AGAIN_S)
+                continue
+            except DatabaseRefusedError as error:
+                raise FollowError(self._mend(error.wrong), again_after_s=AGAIN_REFUSED_S) from None
+            if self._passed.settled != kept:
+                kept = self._passed.settled
+                yield Page((), {"id": kept})
+            await asyncio.sleep(EVERY_S)
+
+    async def _new_rows(self) -> AsyncIterator[Page]:
+        """Yield what is there and was not read yet."""
+        while rows := await self._behind(self._passed.highest):
+            yield self._page(rows)
+            if len(rows) < ROWS_AT_ONCE:
+                break
+        else:
+            await self._begin_anew_if_numbered_anew()
+        now_s = asyncio.get_running_loop().time()
+        if self._passed.awaited and now_s - self._looked_at_s >= LATE_EVERY_S:
+            self._looked_at_s = now_s
+            for some in _parts(self._passed.awaited, GAPS_AT_ONCE):
+                if rows := await self._within(some):
+                    yield self._page(rows)
+            self._passed.give_up()
+
+    async def _behind(self, number: int) -> list[Row]:
+        return await self._database.rows(
+            f"SELECT * FROM {self._table} WHERE id > {number:d} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
+        )
+
+    async def _within(self, gaps: Sequence[tuple[int, int]]) -> list[Row]:
+        """Read rows that have appeared among those that were passed over."""
+        among = " OR ".join(f"id BETWEEN {first:d} AND {last:d}" for first, last in gaps)
+        return await self._database.rows(
+            f"SELECT * FROM {self._table} WHERE {among} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
+        )
+
+    async def _begin_anew_if_numbered_anew(self) -> None:
+        """Begin at the first row of a table whose numbers have begun anew, as after it was made or emptied."""
+        rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
+        for row in rows:
+            number = self._number(row)
+            # Below the highest number is also the last row that is left when newer ones were deleted.
+            if number < self._passed.highest and self._last.get(number) != _body(row):
+                _LOG.warning("%s: the rows of %s are numbered anew: read from the first", self._path, self._table)
+                self._passed = PassedOver(0)
+
+    def _page(self, rows: Sequence[Row]) -> Page:
+        bodies = {self._number(row): _body(row) for row in rows}
+        self._last = dict(list({**self._last, **bodies}.items())[-ROWS_AT_ONCE:])
+        self._passed.note(bodies)
+        payloads = (VendorPayload("realtime", body, f"{self._table} {number}") for number, body in bodies.items())
+        return Page(tuple(payloads), {"id": self._passed.settled})
+
+    def _number(self, row: Row) -> int:
+        number = row["id"]
+        if isinstance(number, bool) or not isinstance(number, int | str) or not str(number).isdecimal():
+            raise FollowError(self._mend("column"))
+        return int(number)
+
+    def _mend(self, wrong: Wrong) -> str:
+        address, table = self._address_key, self._table
+        problems: dict[Wrong, str] = {
+            "sign-in": f"the database refuses the user or the password: check the address in {address}",
+            "database": f"there is no such database, or its user may not use it: check the address in {address}",
+            "table": f"there is no table {table}: set `table` of the account",
+            "column": f"{table} has no column `id` of rising whole numbers: add it (docs/sources/asterisk.md)",
+            "right": f"the database's user may not read {table}: give it the right to SELECT",
+            "tls": f"no TLS with a valid certificate, which {address} asks for by ?tls=verify",
+        }
+        return f"{self._path}: {problems[wrong]}"
+
+
+def _body(row: Row) -> bytes:
+    return orjson.dumps({name: value for name, value in row.items() if name in _COLUMNS})
+
+
+def _parts(gaps: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
+    for begin in range(0, len(gaps), size):
+        yield gaps[begin : begin + size]

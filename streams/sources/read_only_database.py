@@ -1,0 +1,212 @@
+"""Reads a MySQL, MariaDB or PostgreSQL database; it can only read.
+
+Each statement is a transaction of its own, so it sees what is committed by then. The drivers block, so their calls run
+in a thread. The address holds a password, and is in no error.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Final, Literal, NamedTuple, Self
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from pydantic import SecretStr
+
+from schemas.exits import EndError, Exit
+from streams.sources.database_rows import Row, away, plain
+
+#: What a person must correct: user or password, the name of database or table, a column, the user's right, or TLS.
+Wrong = Literal["sign-in", "database", "table", "column", "right", "tls"]
+
+_CONNECT_TIMEOUT_S: Final = 10
+_ANSWER_TIMEOUT_S: Final = 30
+
+
+class DatabaseRefusedError(RuntimeError):
+    """The database refuses what is asked for, and will again until somebody corrects it."""
+
+    def __init__(self, wrong: Wrong) -> None:
+        super().__init__(f"the database refuses: {wrong}")
+        self.wrong: Wrong = wrong
+
+
+class _Driver(NamedTuple):
+    """How one kind of server is reached."""
+
+    #: The module, as PEP 249 has it, and what `pip install` brings it with.
+    module: str
+    extra: str
+    port: int
+    connect: Callable[[Any, SplitResult, ssl.SSLContext | None], Any]
+    #: The server's code of an error.
+    code_of: Callable[[BaseException], object]
+    wrongs: Mapping[object, Wrong]
+
+
+def _mysql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> Any:  # noqa: ANN401 - the driver's own
+    whom = _whom(parts)
+    return module.connect(
+        **{**whom, "password": whom["password"].encode()},  # text is sent as Latin-1, which the server never is given
+        port=parts.port or _DRIVERS["mysql"].port,
+        ssl=tls,
+        charset="utf8mb4",
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_ANSWER_TIMEOUT_S,
+        write_timeout=_ANSWER_TIMEOUT_S,
+        init_command="SET SESSION TRANSACTION READ ONLY",
+        autocommit=True,
+    )
+
+
+def _postgresql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> Any:  # noqa: ANN401 - as above
+    connection = module.connect(
+        **_whom(parts),
+        port=parts.port or _DRIVERS["postgresql"].port,
+        ssl_context=tls,
+        timeout=_ANSWER_TIMEOUT_S,
+        application_name="pulssi",
+    )
+    connection.autocommit = True
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    return connection
+
+
+def _whom(parts: SplitResult) -> dict[str, str]:
+    return {
+        "host": parts.hostname or "",
+        "database": unquote(parts.path.strip("/")),
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+    }
+
+
+def _state_of(error: BaseException) -> object:
+    """Give PostgreSQL's SQLSTATE."""
+    told = error.args[0] if error.args else None
+    return told.get("C") if isinstance(told, dict) else None
+
+
+_DRIVERS: Final[Mapping[str, _Driver]] = {
+    "mysql": _Driver(
+        module="pymysql",
+        extra="mysql",
+        port=3306,
+        connect=_mysql,
+        code_of=lambda error: error.args[0] if error.args else None,
+        wrongs={
+            1045: "sign-in",
+            1698: "sign-in",
+            1044: "database",
+            1049: "database",
+            1146: "table",
+            1054: "column",
+            1142: "right",
+            1143: "right",
+        },
+    ),
+    "postgresql": _Driver(
+        module="pg8000.dbapi",
+        extra="postgresql",
+        port=5432,
+        connect=_postgresql,
+        code_of=_state_of,
+        wrongs={
+            "28P01": "sign-in",
+            "28000": "sign-in",
+            "3D000": "database",
+            "42P01": "table",
+            "3F000": "table",
+            "42703": "column",
+            "42883": "column",  # it cannot be compared with a number
+            "42501": "right",
+        },
+    ),
+}
+_KINDS: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql", "postgres": "postgresql"}
+
+
+class ReadOnlyDatabase:
+    """A connection that is made when it is first needed; `async with` ends it."""
+
+    def __init__(self, address: SecretStr) -> None:
+        """`address`: mysql://user:password@host:3306/database, or postgresql://…; raises EndError where it is none.
+
+        With `?tls=verify` only a server with a valid certificate is spoken to.
+        """
+        parts = urlsplit(address.get_secret_value())
+        options = parse_qs(parts.query)
+        try:
+            usable = (
+                parts.scheme in _KINDS
+                and parts.hostname
+                and parts.username
+                and parts.path.strip("/")
+                and parts.port != 0
+                and options in ({}, {"tls": ["verify"]})
+            )
+        except ValueError:  # a port that is no number
+            usable = False
+        if not usable:
+            raise EndError(
+                "the database's address must look like mysql://user:password@host:3306/database or"
+                " postgresql://user:password@host:5432/database, with ?tls=verify behind it where TLS is a must",
+                Exit.UNUSABLE,
+            )
+        self._parts = parts
+        self._driver = _DRIVERS[_KINDS[parts.scheme]]
+        self._tls = ssl.create_default_context() if options else None
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._close)
+
+    async def rows(self, statement: str) -> list[Row]:
+        """Return the rows of a SELECT, by their columns' names in small letters, as JSON could have them.
+
+        Raises DatabaseAwayError or DatabaseRefusedError; EndError where the driver is not installed.
+        """
+        return await asyncio.to_thread(self._rows, statement)
+
+    def _rows(self, statement: str) -> list[Row]:
+        module = self._module()
+        try:
+            if self._connection is None:
+                self._connection = self._driver.connect(module, self._parts, self._tls)
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(statement)
+                names = [str(column[0]).lower() for column in cursor.description]
+                return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
+        except (module.Error, OSError, RuntimeError) as error:
+            self._close()
+            if (wrong := self._wrong(error)) is not None:
+                raise DatabaseRefusedError(wrong) from None
+            raise away(self._parts.hostname, error) from None
+
+    def _wrong(self, error: BaseException) -> Wrong | None:
+        if self._tls is not None and "SSL" in str(error):  # refused by the server, or its certificate by us
+            return "tls"
+        return self._driver.wrongs.get(self._driver.code_of(error))
+
+    def _module(self) -> Any:  # noqa: ANN401 - it is there only where it was installed
+        try:
+            return import_module(self._driver.module)
+        except ImportError:
+            raise EndError(
+                f"reading this database needs a driver: pip install 'pulssi[{self._driver.extra}]'",
+                Exit.UNUSABLE,
+            ) from None
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # it may be broken already
+                connection.close()

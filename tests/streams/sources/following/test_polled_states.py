@@ -1,0 +1,113 @@
+"""What becomes of states that are polled: one row for each name here, and one dead letter for a fault that goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from pydantic import SecretStr
+
+from schemas.configuration.source_models import SourceEntry
+from schemas.source_gauges import SOURCE_GAUGES, QueueState, SourceGauge, decode_source_gauge
+from schemas.topics import DEAD_LETTERS
+from streams.configuration.environment import load_settings
+from streams.sources.accounts import Account
+from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.following.following import Following
+from streams.sources.source_gauges import one_of_each
+from tests.kafka.server import KafkaServer
+from tests.streams.flow import read_all
+from tests.streams.sources.golden_cases import account_rules
+from tests.streams.sources.puzzel_server import queue
+from tests.until import until
+
+AT: Final = 1_772_442_000_000
+
+
+def gauge(name: str, at: int = AT, **state: Any) -> SourceGauge:  # noqa: ANN401 - as it has them
+    """Make the state of a queue."""
+    known = QueueState(queue=name, channel="call", **state).model_dump()
+    return SourceGauge(at=at, source="puzzel", account="acme", **known)
+
+
+def test_queues_of_one_name_are_added_up() -> None:
+    """What is counted is added, the longest wait is that of all; agents may be the same, so nobody adds them."""
+    agents = {"agents_available": 2, "agents_away": 1, "free_slots": 3}
+    several = [
+        gauge("billing", waiting=3, longest_wait_ms=9_000, handling=1, **agents),
+        gauge("sales", waiting=1, **agents),
+        gauge("billing", waiting=4, longest_wait_ms=20_000, handling=2, **agents),
+        gauge("billing", AT + 1, waiting=0),
+    ]
+    assert one_of_each(several) == [
+        gauge("billing", waiting=7, longest_wait_ms=20_000, handling=3),
+        gauge("sales", waiting=1, **agents),
+        gauge("billing", AT + 1, waiting=0),
+    ]
+
+
+def test_what_one_of_them_does_not_tell_is_not_told() -> None:
+    """A sum without one of its parts would be a wrong number; where nobody waits there is no wait to tell."""
+    assert one_of_each([gauge("a", waiting=1, longest_wait_ms=5), gauge("a", longest_wait_ms=7)]) == [
+        gauge("a", longest_wait_ms=7)
+    ]
+    assert one_of_each([gauge("a", waiting=1), gauge("a", waiting=2, longest_wait_ms=7)]) == [gauge("a", waiting=3)]
+    assert one_of_each([gauge("a", waiting=0), gauge("a", waiting=2, longest_wait_ms=7)]) == [
+        gauge("a", waiting=2, longest_wait_ms=7)
+    ]
+
+
+def _account() -> Account:
+    nobody = SecretStr("")
+    entry = SourceEntry.model_validate({"source": "puzzel", "account": "acme", "time_zone": "UTC"})
+    queues = {"1": "billing", "2": "billing"}
+    rules = account_rules("puzzel", {"channel": "call", "queues": queues, "time_zone": "UTC"})
+    return Account("puzzel", "acme", rules, (), nobody, nobody, nobody, entry, Path("/"))
+
+
+async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> None:
+    """A state that cannot be mapped is kept once, and again after it was well or for another reason.
+
+    Meanwhile the name that it shares with another queue has no state, and all others have theirs.
+    """
+    fresh_kafka.with_topics()
+    answers: list[list[Any]] = [
+        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 5)],
+        *([[queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 6 + number)] for number in range(3)]),
+        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 9)],
+        [queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 10)],
+        [queue(1, "A", 3), queue(2, "B", 1, agentsReady="2"), queue(3, "C", 11)],
+    ]
+    done = asyncio.Event()
+
+    async def pages(_: Account, _api: VendorApi, _position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        for number, answer in enumerate(answers):
+            yield Page(
+                tuple(
+                    VendorPayload("queue_state", orjson.dumps(each), f"queue {each['id']}", told_at=AT + number)
+                    for each in answer
+                ),
+                {},
+            )
+        done.set()
+        await asyncio.Event().wait()
+
+    settings = load_settings(fresh_kafka.settings_env())
+    following = Following(settings, _account(), pages)
+    running = asyncio.create_task(following.run())
+    await asyncio.wait_for(done.wait(), 60)
+    await until(lambda: following.payloads == 3 * len(answers))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    letters = await asyncio.to_thread(read_all, settings, DEAD_LETTERS)
+    assert [dict(each.headers())["pulssi-reason"] for each in letters] == [
+        b"queueSize: must be a whole number from 0 on",
+        b"queueSize: must be a whole number from 0 on",
+        b"agentsReady: must be a whole number from 0 on",
+    ]
+    assert following.dead_letters == 3
+    records = await asyncio.to_thread(read_all, settings, SOURCE_GAUGES)
+    told = [decode_source_gauge(each.value()) for each in records]
+    assert [(each.at - AT, each.waiting) for each in told if each.queue == "billing"] == [(0, 7), (4, 7)]
+    assert [each.waiting for each in told if each.queue == "C"] == [5, 6, 7, 8, 9, 10, 11]

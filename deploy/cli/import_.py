@@ -82,7 +82,7 @@ def import_command(
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
-    accounts = [each for each in load_accounts(config_folder(), os.environ) if each.source == source]
+    accounts = load_accounts(config_folder(), os.environ, source)
     account, files = choose_account(source, accounts, names)
     zone = ZoneInfo(settings.time_zone)
     period = _moment(begin, zone, "--from"), _moment(end, zone, "--to")

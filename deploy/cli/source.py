@@ -49,13 +49,13 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
     from deploy.cli.gateway_client import counted, followed, hook_address
     from streams.configuration.folder import read_sources
     from streams.gateway.hook_accounts import lacks_secret
+    from streams.sources.accounts import faults_by_entry
     from streams.sources.following.accounts import is_followed
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
     files = read_sources(config_folder())
-    if faults := files.faults():
-        fail("\npulssi: ".join(faults), Exit.UNUSABLE)
+    faulty = faults_by_entry(files)
     hooked = {
         number: adapter_of(entry.source).hook is not None and not lacks_secret(entry, adapter_of(entry.source))
         for number, entry in files.sources
@@ -76,8 +76,20 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
                 "last_payload": last or None,
                 "hooks": None if told is None else told.hooks,
                 "read": None if read is None else read._asdict(),
+                "faults": [line for _, line in faulty.pop(number, ())],
             }
         )
+    written = files.written_entries("sources", "source")
+    rows += [  # those that are too faulty to be read
+        {
+            **dict.fromkeys(("hook", "last_payload", "hooks", "read")),
+            "source": str(written[number].get("source", "?")),
+            "account": str(written[number].get("account", "?")),
+            "followed": False,
+            "faults": [line for _, line in lines],
+        }
+        for number, lines in faulty.items()
+    ]
     if as_json:
         click.echo(json.dumps({"gateway": counts is not None, "follow": reads is not None, "accounts": rows}, indent=2))
         return
@@ -101,11 +113,13 @@ def _no_accounts() -> str:
 def _account_lines(of: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """Write an account, how its events come, and what came."""
     yield f"{of['source']}/{of['account']}"
+    for fault in of["faults"]:
+        yield from wrapped(f"faulty: {fault}")
     if of["hook"]:
         yield from wrapped(of["hook"])
     if of["followed"]:
         yield from wrapped("is followed")
-    if not of["hook"] and not of["followed"]:
+    if not of["hook"] and not of["followed"] and not of["faults"]:
         yield from wrapped("takes no hooks and is not followed: `pulssi import` reads it")
     came = []
     if of["hook"]:
@@ -193,7 +207,7 @@ def _rules(source: str, account: str | None) -> AccountRules:
     from streams.sources.accounts import load_accounts
     from streams.sources.adapter import AccountRules
 
-    found = [each for each in load_accounts(config_folder(), _Stand(os.environ)) if each.source == source]
+    found = load_accounts(config_folder(), _Stand(os.environ), source)
     named = [each for each in found if account in {None, each.name}]
     if account is not None and not named:
         fail(f"--account: sources.toml has no {source}/{account}", Exit.UNUSABLE)
@@ -237,7 +251,7 @@ def capture(source: str, account: str, last: int, out: Path | None, data: Path |
 def _account(source: str, name: str) -> Account:
     from streams.sources.accounts import load_accounts
 
-    accounts = load_accounts(config_folder(), os.environ)
+    accounts = load_accounts(config_folder(), os.environ, source)
     found = next((each for each in accounts if (each.source, each.name) == (source, name)), None)
     if found is None:
         fail(f"sources.toml has no {source}/{name}", Exit.UNUSABLE)

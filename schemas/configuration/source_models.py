@@ -52,8 +52,13 @@ _ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
+def is_account_name(value: str) -> bool:
+    """Tell whether an account may be called so."""
+    return re.search(_ACCOUNT, value) is not None and not value.endswith("\n")
+
+
 def _account(value: str) -> str:
-    if not re.search(_ACCOUNT, value) or value.endswith("\n"):
+    if not is_account_name(value):
         raise ValueError("must be up to 32 small letters, digits, - and _, such as acme")
     return value
 

@@ -179,7 +179,10 @@ def test_accounts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
     assert refused.value.faults == [
-        f"{tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable ZD is not set"
+        (
+            f"{tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable ZD is not set: set it before"
+            " the start, or name a file, which is read again without a restart"
+        )
     ]
 
 
@@ -203,6 +206,18 @@ def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
     assert fault in refused.value.faults[0]
+
+
+def test_accounts_of_one_source(tmp_path: Path) -> None:
+    """Who wants those of one source is not stopped by others; an entry of a misspelt source may be one of them."""
+    faulty = '[[source]]\nsource = "giosg"\naccount = "b"\nsecret_env = ["NONE"]\n'
+    (tmp_path / "sources.toml").write_text(f'{faulty}[[source]]\nsource = "zendesk"\naccount = "a"\n', encoding="utf-8")
+    assert [each.path for each in load_accounts(tmp_path, {}, "zendesk")] == ["zendesk/a"]
+    with pytest.raises(ConfigurationError, match="NONE is not set"):
+        load_accounts(tmp_path, {}, "giosg")
+    (tmp_path / "sources.toml").write_text('[[source]]\nsource = "zendsk"\naccount = "a"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="source 1"):
+        load_accounts(tmp_path, {}, "zendesk")
 
 
 @pytest.mark.parametrize(("body", "wanted"), [(b'{"a":1}', [{"a": 1}]), (b'[{"a":1},{}]', [{"a": 1}, {}])])

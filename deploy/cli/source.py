@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.sources.adapter import AccountRules
 
 #: The key of pseudonyms in a trial: they show which customers are the same, and are used for nothing else.
-_TRIAL_KEY: Final = "pulssi source check"
+_TRIAL_KEY: Final = "pulssi source check: a key of no account"
 
 source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
 

@@ -170,7 +170,8 @@ class SourceEntry(Section):
     pseudonym_env: Variable | None = Field(
         default=None,
         description="The environment variable with the key that pseudonyms are made with: 32 or more random "
-        "characters. Without it, customers have no `customer_id`. With another key they get other pseudonyms.",
+        "characters (`openssl rand -hex 32`); a shorter one is refused. Without it, customers have no `customer_id`. "
+        "With another key they get other pseudonyms.",
     )
     pseudonym_file: SecretPath | None = Field(default=None, description="The file that holds the key.")
     url: Address | None = Field(

@@ -20,6 +20,7 @@ from streams.configuration.folder import read_sources
 from streams.configuration.mapping_files import read_mapping
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 from streams.sources.adapter import AccountRules
+from streams.sources.pseudonyms import KEY_CHARACTERS
 
 
 class Account(NamedTuple):
@@ -218,12 +219,21 @@ class _Secrets:
             bots=frozenset(entry.bots),
             former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
-            pseudonym_key=self._one("pseudonym"),
+            pseudonym_key=self._pseudonym_key(),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),
             mailboxes=frozenset(mailbox.casefold() for mailbox in entry.mailboxes),
             subject_token=entry.subject_token or "",
             mapping=self._mapping(),
         )
+
+    def _pseudonym_key(self) -> SecretStr:
+        """Read the key of pseudonyms; a short one could be found by trying, and with it whom a pseudonym stands for."""
+        key = self._one("pseudonym")
+        if 0 < len(key.get_secret_value()) < KEY_CHARACTERS:
+            named = "pseudonym_env" if self._entry.pseudonym_env else "pseudonym_file"
+            problem = f"the key has fewer than {KEY_CHARACTERS} characters: make one with `openssl rand -hex 32`"
+            self._files.add_fault("sources", ("source", self._number, named), problem)
+        return key
 
     def _mapping(self) -> MappingFile | None:
         """Read the account's mapping file; its faults are the account's."""

@@ -129,6 +129,18 @@ def test_check_config_notes_what_is_missing_here(tmp_path: Path) -> None:
     assert (code, len(json.loads(said)["notes"])) == (0, 2)
 
 
+def test_check_config_refuses_a_short_key_of_pseudonyms(tmp_path: Path) -> None:
+    """Wherever the parts run it is too short."""
+    (tmp_path / "key").write_text("hunter2")
+    (tmp_path / "sources.toml").write_text(
+        '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npseudonym_file = "key"\n'
+    )
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert "sources.toml:5: source 1.pseudonym_file: the key has fewer than 32 characters" in said
+    assert "hunter2" not in said
+
+
 def test_check_config_names_faults_of_accounts_beside_others(tmp_path: Path) -> None:
     """Of every account, and of the other files, at once."""
     (tmp_path / "centre.toml").write_text(_FAULTY)

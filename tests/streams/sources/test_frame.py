@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from schemas.configuration.toml_files import ConfigurationError
 from streams.decoding.decoder import decode
 from streams.sources import vendor_values as values
-from streams.sources.accounts import load_accounts
+from streams.sources.accounts import load_accounts, read_accounts
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.checked_events import map_payload, record_of
 from streams.sources.contact_events import ContactEvents
@@ -168,7 +168,7 @@ def test_accounts(tmp_path: Path) -> None:
         'pseudonym_file = "key"\n',
         encoding="utf-8",
     )
-    (tmp_path / "key").write_text("pseudonyms\n", encoding="utf-8")
+    (tmp_path / "key").write_text(f"{'pseudonyms' * 4}\n", encoding="utf-8")
     (account,) = load_accounts(tmp_path, {"ZD": "s3cret"})
     assert account.path == "zendesk/acme"
     assert account.secrets[0].get_secret_value() == "s3cret"
@@ -206,6 +206,28 @@ def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
     assert fault in refused.value.faults[0]
+
+
+@pytest.mark.parametrize("key", ["pseudonym_env", "pseudonym_file"])
+def test_a_short_key_of_pseudonyms_is_refused(tmp_path: Path, key: str) -> None:
+    """With how to make one, and without the key; it is no secret that is merely missing here."""
+    value = '"KEY"' if key == "pseudonym_env" else '"key"'
+    text = f'[[source]]\nsource = "zendesk"\naccount = "a"\n{key} = {value}\n'
+    (tmp_path / "sources.toml").write_text(text, encoding="utf-8")
+    for length in (31, 32):
+        (tmp_path / "key").write_text("k" * length, encoding="utf-8")
+        read = read_accounts(tmp_path, {"KEY": "k" * length})
+        assert [each.faults for each in read.faulty] == (
+            []
+            if length == 32  # noqa: PLR2004 - as the documentation has it
+            else [
+                (
+                    f"{tmp_path}/sources.toml:4: source 1.{key}: the key has fewer than 32 characters: make one with"
+                    " `openssl rand -hex 32`",
+                )
+            ]
+        )
+        assert not any(each.missing for each in read.faulty)
 
 
 def test_accounts_of_one_source(tmp_path: Path) -> None:

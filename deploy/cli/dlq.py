@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,8 +18,11 @@ import click
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.records import moment, print_fields
 from deploy.cli.time_arguments import parse_duration
+from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.printable import LINES, printable
+from schemas.topics import SOURCES as TOPICS
+from schemas.user_input import did_you_mean
 from streams.times import now_ms
 
 if TYPE_CHECKING:
@@ -259,6 +263,9 @@ def _read(
     from streams.dead_letters.letter_topic import letters, read_handled
 
     begin = None if since is None else now_ms() - parse_duration(since)
+    known = (*SOURCES, *TOPICS)
+    if origin is not None and (name := re.split("[/@]", origin)[0]) not in known:
+        fail(f"--from: there is no source or topic {name}{did_you_mean(name, known)}", Exit.UNUSABLE)
 
     async def read() -> tuple[list[Letter], dict[str, Handled]]:
         handled = await read_handled(settings)

@@ -2,6 +2,7 @@
 
 import click
 
+from deploy.cli.common import NearestChoice
 from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
 from schemas.configuration.source_models import SOURCES
@@ -9,7 +10,7 @@ from streams.configuration.environment import load_settings
 
 
 @click.command()
-@click.argument("source", type=click.Choice(SOURCES), required=False, metavar="[SOURCE]")
+@click.argument("source", type=NearestChoice(SOURCES), required=False, metavar="[SOURCE]")
 @click.argument("account", required=False)
 @config_option
 @stdin_option

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import fail
+from deploy.cli.common import NearestChoice, fail
 from deploy.embedded.readiness_probes import TIMEOUT_S, http_answer
 from deploy.embedded.stack_layout import LOOPBACK, OWN_PARTS
 from schemas.exits import Exit
@@ -53,7 +53,7 @@ def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[s
 
 
 @click.command()
-@click.argument("parts", type=click.Choice(list(OWN_PARTS)), nargs=-1, metavar="[PART]...")
+@click.argument("parts", type=NearestChoice(list(OWN_PARTS)), nargs=-1, metavar="[PART]...")
 @click.option("--ready", is_flag=True, help="Ask whether it is ready (/readyz) instead of whether it makes progress.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="How long to wait for it."

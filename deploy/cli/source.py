@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import NearestChoice, echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from deploy.cli.records import moment, wrapped
 from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.settings import Settings
+from schemas.user_input import did_you_mean
 from streams.configuration.environment import config_folder
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: The key of pseudonyms in a trial: they show which customers are the same, and are used for nothing else.
 _TRIAL_KEY: Final = "pulssi source check: a key of no account"
 
-source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
+source_argument: Final = click.argument("source", type=NearestChoice(SOURCES))
 
 
 @click.group("source")
@@ -210,7 +211,8 @@ def _rules(source: str, account: str | None) -> AccountRules:
     found = load_accounts(config_folder(), _Stand(os.environ), source)
     named = [each for each in found if account in {None, each.name}]
     if account is not None and not named:
-        fail(f"--account: sources.toml has no {source}/{account}", Exit.UNUSABLE)
+        meant = did_you_mean(account, (each.name for each in found))
+        fail(f"--account: sources.toml has no {source}/{account}{meant}", Exit.UNUSABLE)
     if len(named) == 1:
         return named[0].rules
     return AccountRules(source, "trial", pseudonym_key=SecretStr(_TRIAL_KEY))
@@ -254,7 +256,8 @@ def _account(source: str, name: str) -> Account:
     accounts = load_accounts(config_folder(), os.environ, source)
     found = next((each for each in accounts if (each.source, each.name) == (source, name)), None)
     if found is None:
-        fail(f"sources.toml has no {source}/{name}", Exit.UNUSABLE)
+        meant = did_you_mean(name, (each.name for each in accounts))
+        fail(f"sources.toml has no {source}/{name}{meant}", Exit.UNUSABLE)
     if not found.secrets:
         fail(f"{source}/{name} has no secret: set `secret_env` or `secret_file`", Exit.UNUSABLE)
     return found

@@ -112,7 +112,7 @@ class ParsedFiles:
         try:
             return model.model_validate(given, context=self._calendars)
         except ValidationError as error:
-            found = error.errors(include_input=False, include_url=False)
+            found = error.errors(include_url=False)
         wrong = {fault["loc"][0] for fault in found if fault["loc"] and fault["type"] != NO_CALENDAR}
         sound = None
         if isinstance(given, dict):
@@ -121,7 +121,7 @@ class ParsedFiles:
             sound = model.model_validate(given)
         except ValidationError as error:
             # What does not fit together is seen only once the faulty keys are gone.
-            left = error.errors(include_input=False, include_url=False)
+            left = error.errors(include_url=False)
             found += [each for each in left if not each["loc"] and not (wrong and each["type"] == INCOMPLETE)]
         for fault in found:
             path = (step for step in fault["loc"] if step != "[key]")

@@ -112,7 +112,10 @@ def test_check_says_why_there_are_no_events(tmp_path: Path, sent: bytes, line: s
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [(("--form", "audit"), "--form: zendesk has hook"), (("--account", "none"), "sources.toml has no zendesk/none")],
+    [
+        (("--form", "audit"), "--form: zendesk has hook"),
+        (("--account", "acne"), "sources.toml has no zendesk/acne; did you mean acme?"),
+    ],
 )
 def test_check_names_what_it_cannot_use(tmp_path: Path, words: tuple[str, ...], fault: str) -> None:
     """In one line, with code 2."""

@@ -195,7 +195,8 @@ def test_accounts(tmp_path: Path) -> None:
         ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
         ('source = "email"\naccount = "a"\npseudonym_env = "K"', "email needs `url_imap` or `path`"),
         ('source = "email"\naccount = "a"\npath = "x"', "email needs `pseudonym_env` or `pseudonym_file`"),
-        ('source = "zendsk"\naccount = "a"', "source"),
+        ('source = "zendsk"\naccount = "a"', "or 'zendesk'; did you mean zendesk?"),
+        ('source = "zammad"\naccount = "a"\nstates = { "8" = "resolvd" }', "; did you mean resolved?"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
     ],
@@ -219,11 +220,13 @@ def test_a_short_key_of_pseudonyms_is_refused(tmp_path: Path, key: str) -> None:
         read = read_accounts(tmp_path, {"KEY": "k" * length})
         assert [each.faults for each in read.faulty] == (
             []
-            if length == 32  # noqa: PLR2004 - as the documentation has it
+            if length == 32
             else [
                 (
-                    f"{tmp_path}/sources.toml:4: source 1.{key}: the key has fewer than 32 characters: make one with"
-                    " `openssl rand -hex 32`",
+                    (
+                        f"{tmp_path}/sources.toml:4: source 1.{key}: the key has fewer than 32 characters: make one with"
+                        " `openssl rand -hex 32`"
+                    ),
                 )
             ]
         )

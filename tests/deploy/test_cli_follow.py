@@ -164,7 +164,7 @@ def test_a_secret_that_is_missing_is_waited_for(broker: KafkaServer, tmp_path: P
         await_records(broker.bootstrap, 3)
         (config / "key").write_text("k" * 32, encoding="utf-8")
         await_records(broker.bootstrap, 7)
-    assert "sources.toml:10: source 2.pseudonym_file" in program.text
+    assert "sources.toml:11: source 2.pseudonym_file" in program.text
 
 
 @pytest.mark.parametrize(

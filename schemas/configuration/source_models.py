@@ -82,7 +82,7 @@ _COMMON: Final = frozenset(
     {"source", "account", "queue", "queues", "teams", "bots", "time_zone", "pseudonym_env", "pseudonym_file"}
 )
 _HOOK: Final = frozenset({"secret_env", "secret_file", "public_url"})
-_API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"})
+_API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute", "requests_per_payload"})
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK | {"activities"},
@@ -186,6 +186,11 @@ class SourceEntry(Section):
     token_file: SecretPath | None = Field(default=None, description="The file that holds the API's token.")
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="The most requests to the API; default: what the vendor's smallest plan allows."
+    )
+    requests_per_payload: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="The most requests to the API for one hook; one that needs more becomes a dead letter. Default: "
+        "60, enough for a ticket of Freshdesk with 5,800 conversations.",
     )
     path: SecretPath | None = Field(
         default=None,

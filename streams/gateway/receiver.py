@@ -29,12 +29,15 @@ from streams.monitoring.prometheus import histogram
 from streams.monitoring.rate_limits import RateLimit
 from streams.sources.accounts import AccountKey, FaultyAccount
 from streams.sources.adapter import Payload
-from streams.sources.fetching import Fetcher, VendorAwayError
+from streams.sources.fetching import Fetcher
+from streams.sources.vendor_connection import VendorAwayError
 from streams.times import now_ms
 
 #: The gateway answers so long before the vendor stops waiting, for the answer to arrive; at most a fifth of that wait.
 MARGIN_S: Final = 1.0
 _MARGIN_SHARE: Final = 0.2
+#: How much of the time is for the vendor's API: the rest is for Kafka, which must have the dead letter of a large hook.
+_FETCH_SHARE: Final = 0.8
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
 RETRY_AFTER_S: Final = 5
 _RETRY_AT_MOST_S: Final = 50
@@ -178,7 +181,8 @@ class Receiver:
         state.counts.last_payload_at = payload.received_at
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                mapped = await map_hook(of, payload, state.fetcher)
+                fetch_within_s = (deadline - time.monotonic()) * _FETCH_SHARE
+                mapped = await map_hook(of, payload, state.fetcher, fetch_within_s)
                 state.captured.note(payload, mapped)
                 if mapped.records:
                     await self._writes.write(mapped.records)
@@ -188,7 +192,7 @@ class Receiver:
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
             return "unavailable", _unavailable(
-                "the vendor's API does not give now what the hook leaves out", error.after_s
+                "the vendor's API does not give now what the hook leaves out", error.after_s or RETRY_AFTER_S
             )
         if mapped.refusal is not None:
             _note_refusal(state, mapped.refusal.field)

@@ -6,16 +6,16 @@ crash the page is read again, which gives the same events. Imports and followers
 
 import asyncio
 import time
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from schemas.exits import EndError, Exit
 from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
-from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
-from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
+from streams.sources.adapter import Adapter, MapRow, Payload, UnmappableError
+from streams.sources.answered_mapping import answers_at_most, map_with_answers
+from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
 from streams.sources.checked_events import OutgoingEvent
 from streams.sources.event_producer import EventProducer
-from streams.sources.guarded import map_guarded
 from streams.sources.source_gauges import SourceGauges
 from streams.sources.source_positions import SourcePosition, SourcePositions
 from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
@@ -23,15 +23,11 @@ from streams.times import now_ms
 
 #: Payloads after which the loop gets its turn, for the producer to work.
 _AT_ONCE: Final = 500
-#: How often an adapter may ask for more before it maps a payload.
-_ROUNDS: Final = 5
 #: Of so many first payloads more than half must be mappable: else it is the wrong file, or the wrong form.
 _TRIED: Final = 200
 _BAD_SHARE: Final = 0.5
 #: A position in the midst of pages is written so often at most.
 SETTLE_EVERY_S: Final = 1.0
-#: Statuses that are about one thing that was asked for, and not about the account.
-_OF_ONE_THING: Final = frozenset({403, 404, 410, 422})
 
 
 class OnPage(Protocol):
@@ -137,27 +133,16 @@ class PageSender:
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
         given = Payload(payload.body, received_at=now_ms(), line=payload.line)
-        answers: dict[Request, Any] = {}
-        for _ in range(_ROUNDS):
-            outcome = map_guarded(self._adapter, payload.form, given, self._account.rules, answers)
-            if not outcome.requests:
-                self.nothing += bool(outcome.nothing)
-                self._states += (self._gauge(state, given.received_at) for state in outcome.states)
-                return outcome.records
-            for request in outcome.requests:
-                answers[request] = await self._answer(request)
-        raise UnmappableError("", f"more than {_ROUNDS} rounds of requests are needed")
+        at_most = answers_at_most(self._account.entry)
+        outcome = await map_with_answers(
+            self._adapter, payload.form, given, self._account.rules, self._api.get, at_most=at_most
+        )
+        self.nothing += bool(outcome.nothing)
+        self._states += (self._gauge(state, given.received_at) for state in outcome.states)
+        return outcome.records
 
     def _gauge(self, state: QueueState, at: int) -> SourceGauge:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
-
-    async def _answer(self, request: Request) -> Any:  # noqa: ANN401 - JSON
-        try:
-            return await self._api.get(request)
-        except VendorRefusedError as error:
-            if error.status in _OF_ONE_THING:
-                raise UnmappableError("", f"{request.path} cannot be fetched: {error}") from None
-            raise
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         self.dead_letters += 1

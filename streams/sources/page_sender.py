@@ -13,12 +13,11 @@ from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, UnmappableError
 from streams.sources.answered_mapping import answers_at_most, map_with_answers
-from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.backfill.pages import Page, VendorPayload
 from streams.sources.checked_events import OutgoingEvent
-from streams.sources.event_producer import EventProducer
-from streams.sources.source_gauges import SourceGauges
-from streams.sources.source_positions import SourcePosition, SourcePositions
-from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
+from streams.sources.connections import SourceConnections
+from streams.sources.source_positions import SourcePosition
+from streams.sources.vendor_dead_letters import VendorDeadLetter, vendor_letter
 from streams.times import now_ms
 
 #: Payloads after which the loop gets its turn, for the producer to work.
@@ -39,33 +38,25 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account. Whoever makes it connects `producer` and the other writers, and ends them."""
+    """Sends the pages of one account, by connections that whoever makes it opens and ends."""
 
     def __init__(
         self,
         adapter: Adapter,
         account: Account,
         key: bytes | None,
+        connections: SourceConnections,
         *,
-        producer: EventProducer,
-        letters: VendorDeadLetters,
-        positions: SourcePositions,
-        api: VendorApi,
-        gauges: SourceGauges | None = None,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the key of the position, None: no position is kept. `gauges` writes the states of queues.
+        """`key` is the key of the position, None: no position is kept.
 
         `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
         self._adapter = adapter
         self._account = account
         self._key = key
-        self._producer = producer
-        self._letters = letters
-        self._positions = positions
-        self._api = api
-        self._gauges = gauges
+        self._producer, self._letters, self._positions, self._gauges, self._api = connections
         #: States of queues that are still to be written.
         self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
@@ -100,7 +91,7 @@ class PageSender:
         letters, self._unmappable = self._unmappable, []
         await self._letters.write(letters)
         states, self._states = self._states, []
-        if states and self._gauges is not None:
+        if states:
             await self._gauges.write(states)
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}

@@ -14,12 +14,6 @@ ACME = "/hooks/zendesk/acme"
 
 
 @pytest.fixture
-def writes() -> MemoryWrites:
-    """Return what stands in for Kafka."""
-    return MemoryWrites()
-
-
-@pytest.fixture
 async def site(tmp_path: Path, writes: MemoryWrites) -> AsyncIterator[Site]:
     """Return a gateway."""
     async with gateway(tmp_path, load_settings({"PULSSI_GATEWAY_PORT": "0"}), writes.taken) as running:

@@ -20,12 +20,6 @@ ACME = "/hooks/zendesk/acme"
 SETTINGS = load_settings({"PULSSI_GATEWAY_PORT": "0"})
 
 
-@pytest.fixture
-def writes() -> MemoryWrites:
-    """Return what stands in for Kafka."""
-    return MemoryWrites()
-
-
 async def called(site: Site, timeout_s: float | None = None) -> Answer:
     """Post Freshdesk's webhook, of a vendor that waits so long."""
     if timeout_s is not None:

@@ -24,12 +24,6 @@ ACME = "/hooks/zendesk/acme"
 
 
 @pytest.fixture
-def writes() -> MemoryWrites:
-    """Return what stands in for Kafka."""
-    return MemoryWrites()
-
-
-@pytest.fixture
 async def site(tmp_path: Path, writes: MemoryWrites) -> AsyncIterator[Site]:
     """Return a gateway with small limits."""
     settings = load_settings({"PULSSI_GATEWAY_PORT": "0", "PULSSI_GATEWAY_BODY_BYTES": "2000"})

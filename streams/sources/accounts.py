@@ -16,6 +16,7 @@ from schemas.configuration.mapping_file import MappingFile
 from schemas.configuration.parsed_files import ParsedFiles, TomlPath
 from schemas.configuration.source_models import SOURCES, SourceEntry, SourceName, is_account_name
 from schemas.configuration.toml_files import ConfigurationError
+from schemas.printable import printable
 from streams.configuration.folder import read_sources
 from streams.configuration.mapping_files import read_mapping
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
@@ -60,8 +61,8 @@ class FaultyAccount(NamedTuple):
 
     @property
     def path(self) -> str:
-        """How the account is named in messages."""
-        return f"{self.source or '?'}/{self.name or '?'}"
+        """How the account is named in messages: as it is written."""
+        return printable(f"{self.written.get('source', '?')}/{self.written.get('account', '?')}")
 
     def may_be(self, source: str, name: str) -> bool:
         """Tell whether this entry may be meant for an account."""
@@ -87,12 +88,11 @@ def read_accounts(
     Raises ConfigurationError with what is wrong with the file itself: then nobody knows which accounts it means.
     """
     files = read_sources(folder)
-    faulty = faults_by_entry(files)
     missing: set[TomlPath] = set()
-    found: dict[int, Account] = {}
-    for number, entry in files.sources:
-        if number not in faulty:  # else it may lack what names its secrets
-            found[number] = _Secrets(files, number, entry, folder or Path(), environment, missing).account()
+    found = {  # of a faulty entry, too, so that secrets that it lacks are told with its other faults
+        number: _Secrets(files, number, entry, folder or Path(), environment, missing).account()
+        for number, entry in files.sources
+    }
     faulty = faults_by_entry(files)
     for number, account in found.items():
         if number not in faulty and (problem := fault(account)) is not None:

@@ -110,6 +110,15 @@ def test_an_entry_that_does_not_say_which_it_is(tmp_path: Path, entry: str, may_
     assert {"/".join(each) for each in known if faulty.may_be(*each)} == may_be
 
 
+def test_every_fault_of_an_account_is_named_at_once(tmp_path: Path) -> None:
+    """Who mends the entry should not meet the missing secret later; a misspelt account is named as it is written."""
+    entry = '[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["NONE"]\nqueu = "x"\n'
+    (faulty,) = hooked(tmp_path, entry).faulty
+    assert (faulty.path, len(faulty.faults), len(faulty.missing)) == ("zendesk/acme", 2, 1)
+    (faulty,) = hooked(tmp_path, entry.replace("acme", "A\\u0007b")).faulty
+    assert (faulty.path, faulty.name) == ("zendesk/A\\x07b", None)
+
+
 def test_two_entries_of_one_account_are_both_faulty(tmp_path: Path) -> None:
     """Nobody knows which of them is meant."""
     found = hooked(tmp_path, f'{SOURCES}{ENTRY.format("zendesk")}secret_env = ["OTHER"]\n')

@@ -47,6 +47,8 @@ async def map_with_answers(
                 "", f"it needs more than {at_most} answers of the vendor's API: raise `requests_per_payload`"
             )
         for request in missing:
+            if not request.path.startswith("/"):  # a whole address is for imports, which take it from an answer
+                raise UnmappableError("", "it gives no address of the vendor's API")
             try:
                 known[request] = _read_of(await ask(request), adapter.unread_keys)
             except VendorRefusedError as error:

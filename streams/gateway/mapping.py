@@ -15,6 +15,7 @@ from streams.sources.answered_mapping import answers_at_most, map_with_answers
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome
 from streams.sources.fetching import Fetcher
+from streams.sources.guarded import map_guarded
 from streams.sources.vendor_connection import VendorAwayError
 from streams.sources.vendor_dead_letters import TAKEN_OUT, record_of, vendor_letter
 from streams.times import rfc3339
@@ -45,6 +46,9 @@ async def map_hook(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s
 
 
 async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s: float) -> Outcome:
+    outcome = map_guarded(of.adapter, FORM, payload, of.account.rules)
+    if not outcome.requests:  # most hooks: they need no limit of time
+        return outcome
     answers: dict[Request, Any] = {}
     at_most = answers_at_most(of.account.entry)
     try:

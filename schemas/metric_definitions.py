@@ -300,6 +300,12 @@ GATEWAY_LAST_PAYLOAD: Final = MetricDefinition(
     "When the account's last hook with a right signature came, since 1970; 0: none since the start.",
     _ACCOUNT,
 )
+GATEWAY_FAULT: Final = MetricDefinition(
+    "pulssi_gateway_fault",
+    "accounts",
+    "1 while the account's entry or a secret of it is faulty: its hooks are answered with 503, or by its former entry.",
+    _ACCOUNT,
+)
 GATEWAY_UNKNOWN: Final = MetricDefinition(
     "pulssi_gateway_unknown_total", "hooks", "Hooks for accounts that `sources.toml` does not have, or without a hook."
 )

@@ -236,10 +236,7 @@ def faults_of(given: Mapping[str, object], form: Callable[[str], str] = str) -> 
     try:
         Settings.model_validate(dict(given))
     except ValidationError as error:
-        return [
-            (str(fault["loc"][0]), _problem(fault, form))
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
+        return [(str(fault["loc"][0]), _problem(fault, form)) for fault in error.errors(include_url=False)]
     return []
 
 

@@ -37,7 +37,7 @@ from schemas.settings import Settings
 from sinks.geckoboard.sender import GeckoboardSender, State
 from streams.alert_engine.commands import send
 from streams.configuration.environment import config_folder
-from streams.configuration.reloading import WatchedRules, follow
+from streams.configuration.reloading import WatchedRules, follow, refusal_notice
 from streams.configuration.secrets import SecretMissingError, secret_of_file
 from streams.live.journal_follower import JournalFollower
 from streams.live.live_view import LiveView
@@ -223,6 +223,7 @@ async def _serve(
         app,
         ready=board.journals.unready,
         progress=board.journals.stuck,
+        notice=lambda: refusal_notice(refused=configuration.refused),
         metrics=lambda: board.metrics(refused=configuration.refused),
     )
     runner = await listen(app, settings, "wallboard", handler_cancellation=True, shutdown_timeout=1.0)

@@ -8,6 +8,7 @@ import click
 from deploy.cli.common import fail
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
+from schemas.user_input import did_you_mean
 from streams import compilation
 
 COMMANDS: Final = {
@@ -65,6 +66,16 @@ class LazyGroup(click.Group):
         module, name = target.split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant; a wrong name is answered with the nearest that there is."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            error.message = error.message.removesuffix(".") + did_you_mean(args[0], COMMANDS)
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run a command."""

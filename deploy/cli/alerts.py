@@ -15,7 +15,14 @@ import click
 
 from deploy.cli.alert_lines import figures, where
 from deploy.cli.alert_trial import try_alerts
-from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import (
+    NearestChoice,
+    exit_if_unreachable,
+    fail,
+    json_option,
+    running_stack_option,
+    stack_settings,
+)
 from deploy.cli.config_option import config_option, load_configuration
 from deploy.cli.part_commands import run_part, stdin_option
 from deploy.cli.records import duration, moment, one_of, print_fields, read_records
@@ -194,7 +201,7 @@ def acknowledge(alert_id: str, by: str, data: Path | None) -> None:
 @alerts_group.command("silence")
 @click.option("--for", "for_", metavar="DURATION", help="How long, such as 2h; at most 90d.")
 @click.option("--rule", help="Only alerts of this policy or rule.")
-@click.option("--channel", type=click.Choice(CHANNELS), help="Only alerts of this channel.")
+@click.option("--channel", type=NearestChoice(CHANNELS), help="Only alerts of this channel.")
 @click.option("--queue", help="Only alerts of this queue.")
 @click.option("--by", default=getpass.getuser, show_default="your login", help="Who begins or ends the silence.")
 @click.option("--comment", default="", help="Why.")

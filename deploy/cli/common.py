@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -18,6 +18,7 @@ from deploy.embedded import stack_state
 from schemas.exits import Exit
 from schemas.printable import LINES, printable
 from schemas.settings import PREFIX, Settings
+from schemas.user_input import did_you_mean
 from streams.configuration.environment import load_settings
 
 CONFIG: Final = f"{PREFIX}CONFIG"
@@ -35,6 +36,14 @@ data_folder_option: Final = click.option(
     help="Data folder (default: PULSSI_DATA, else ./.pulssi).",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+
+
+class NearestChoice(click.Choice[str]):
+    """A word of a list; a wrong one is answered with the nearest that there is."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own
+        """Say what there is, and what may be meant."""
+        return f"{super().get_invalid_choice_message(value, ctx)[:-1]}{did_you_mean(str(value), self.choices)}"
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from deploy.cli.common import echo_report, fail, json_option
 from deploy.cli.config_option import config_option, load_configuration
-from deploy.cli.source_checks import check_sources
+from deploy.cli.source_checks import SourceChecks, check_sources
 from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import Exit
+from schemas.policies import Rules
 from schemas.settings import FILE, PREFIX, Settings
 from streams.configuration.environment import config_folder
 
@@ -83,20 +84,26 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
+    faults, rules, sources = list[str](), Rules(), SourceChecks([], [])
     try:
         _, rules = load_configuration(folder)
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
         sources = check_sources(folder)
     except ConfigurationError as error:
+        faults += error.faults
+    if faults:
         if not as_json:
-            raise
-        echo_report({"ok": False, "faults": error.faults, "notes": [], "version": None}, (), as_json=True)
-        raise SystemExit(Exit.UNUSABLE) from None
+            raise ConfigurationError(faults)
+        echo_report({"ok": False, "faults": faults, "notes": [], "version": None}, (), as_json=True)
+        raise SystemExit(Exit.UNUSABLE)
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
     accounts = f"; sources {', '.join(sources.accounts)}" if sources.accounts else ""
     lines = [f"{where}: policies {named}{accounts}; time zone {rules.time_zone}; version {rules.version}"]
     lines += [f"note: {note}" for note in sources.notes]
     if sources.notes:
-        lines.append("Notes are about this machine: the parts end, or wait, where they find the same.")
+        lines.append("Notes are about this machine: an account is not used where its part finds the same.")
     report = {"ok": True, "faults": [], "notes": sources.notes, "version": rules.version}
     echo_report(report, lines, as_json=as_json)

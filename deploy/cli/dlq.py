@@ -6,8 +6,12 @@ import asyncio
 import getpass
 import json
 import os
+import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -16,20 +20,25 @@ import click
 
 from deploy.cli.common import exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.records import moment, print_fields
+from deploy.cli.sending import ProgressMeter
 from deploy.cli.time_arguments import parse_duration
+from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.printable import LINES, printable
+from schemas.topics import SOURCES as TOPICS
+from schemas.user_input import did_you_mean
 from streams.times import now_ms
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
     from streams.dead_letters.letter import Letter
     from streams.dead_letters.letter_topic import Handled
-    from streams.sources.adapter import AccountRules
-    from streams.sources.checked_events import OutgoingEvent
+    from streams.sources.event_producer import EventProducer
 
 #: Letters that the list shows of each kind, the newest last.
 _SHOWN: Final = 20
+#: How often a replay waits until all is stored, and marks what was sent.
+_SETTLE_EVERY_S: Final = 5.0
 
 
 @click.group("dlq")
@@ -182,9 +191,10 @@ def replay(
     """Send dead letters again, after what was wrong is corrected.
 
     An event goes to the topic of its channel, under the key that it must have. A vendor's payload is mapped again, by
-    the adapter and sources.toml as they are now. A letter that would be a dead letter again is not sent but named, as
-    is a payload for which the vendor's API must be asked. Sending one twice does no harm: an event counts once. Exits
-    with 1 if any could not be sent.
+    the adapter and sources.toml as they are now; what it leaves out is asked of the vendor's API, at most
+    requests_per_minute times a minute, also with --dry-run. A letter that would be a dead letter again is not sent but
+    named. Sending one twice does no harm: an event counts once. One that is ended goes on with the others. Exits with 1
+    if any could not be sent.
     """
     if bool(ids) == everything:
         fail("name the letters, or say --all", Exit.UNUSABLE)
@@ -195,21 +205,27 @@ def replay(
     letters = [each for each in found if each.id not in handled] if everything else _chosen(found, ids)
     if corrected is not None:
         letters = [_with_body(letters[0], corrected.read())]
-    ready, refused = _prepared(letters)
-    count = sum(len(records) for _, records in ready)
-    if ready and not dry_run:
-        with exit_if_unreachable(settings):
-            asyncio.run(_send(settings, ready))
-    report = {"letters": len(ready), "events": count, "refused": {each.id: why for each, why in refused}}
+    from streams.sources.event_producer import ProduceError
+
+    meter = ProgressMeter("replaying", 1.0)
+    with exit_if_unreachable(settings, lambda: "; the same command goes on"), meter:
+        try:
+            outcomes = asyncio.run(_replay(settings, letters, meter, dry_run=dry_run))
+        except ProduceError as error:
+            fail(str(error), Exit.NO)
+    sent, refused = outcomes.sent, outcomes.refused
     if as_json:
+        report = {"letters": len(sent), "events": sum(sent.values()), "sent": sent, "refused": refused}
         click.echo(json.dumps(report | {"dry_run": dry_run}, indent=2, ensure_ascii=False))
     else:
-        for letter, why in refused[:_SHOWN]:
-            click.echo(printable(f"{letter.id}: not sent: {why}"), err=True)
-        if len(refused) > _SHOWN:
-            click.echo(f"and {len(refused) - _SHOWN:,} more", err=True)
         verb = "would send" if dry_run else "sent"
-        click.echo(f"{verb} {count:,} events of {len(ready):,} letters; {len(refused):,} were refused")
+        for name, number in islice(sent.items(), _SHOWN):
+            click.echo(f"{name}: {verb} {number:,} events")
+        for name, why in islice(refused.items(), _SHOWN):
+            click.echo(printable(f"{name}: not sent: {why}"), err=True)
+        if left := max(0, len(sent) - _SHOWN) + max(0, len(refused) - _SHOWN):
+            click.echo(f"and {left:,} more: --json names all", err=True)
+        click.echo(f"{verb} {sum(sent.values()):,} events of {len(sent):,} letters; {len(refused):,} were refused")
     raise SystemExit(Exit.NO if refused else Exit.DONE)
 
 
@@ -259,6 +275,9 @@ def _read(
     from streams.dead_letters.letter_topic import letters, read_handled
 
     begin = None if since is None else now_ms() - parse_duration(since)
+    known = (*SOURCES, *TOPICS)
+    if origin is not None and (name := re.split("[/@]", origin)[0]) not in known:
+        fail(f"--from: there is no source or topic {name}{did_you_mean(name, known)}", Exit.UNUSABLE)
 
     async def read() -> tuple[list[Letter], dict[str, Handled]]:
         handled = await read_handled(settings)
@@ -291,47 +310,59 @@ def _with_body(letter: Letter, body: bytes) -> Letter:
     return letter._replace(value=body, about=about)
 
 
-def _prepared(
-    letters: Iterable[Letter],
-) -> tuple[list[tuple[Letter, tuple[OutgoingEvent, ...]]], list[tuple[Letter, str]]]:
-    from streams.dead_letters.letter import NotReplayableError, records_of
+class _Outcomes:
+    """What came of each letter: how many events it gave, or why it was not sent."""
 
-    accounts = _accounts()
-    ready, refused = [], []
-    for letter in letters:
-        try:
-            ready.append((letter, records_of(letter, accounts)))
-        except NotReplayableError as error:
-            refused.append((letter, str(error)))
-    return ready, refused
+    def __init__(self) -> None:
+        self.sent: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
 
 
-def _accounts() -> Callable[[str, str], AccountRules | None]:
-    """Give a lookup of accounts' rules; `sources.toml` is read at the first question."""
+async def _replay(settings: Settings, letters: list[Letter], meter: ProgressMeter, *, dry_run: bool) -> _Outcomes:
+    """Map letters and send them, one after the other; what was sent is marked every few seconds, and at the end.
+
+    So a replay that is ended goes on with the others. Raises what the clients of Kafka raise.
+    """
     from streams.configuration.environment import config_folder
-    from streams.sources.accounts import load_accounts
-
-    known: dict[tuple[str, str], AccountRules] | None = None
-
-    def rules(source: str, account: str) -> AccountRules | None:
-        nonlocal known
-        if known is None:
-            known = {(each.source, each.name): each.rules for each in load_accounts(config_folder(), os.environ)}
-        return known.get((source, account))
-
-    return rules
-
-
-async def _send(settings: Settings, ready: Iterable[tuple[Letter, tuple[OutgoingEvent, ...]]]) -> None:
-    """Send the records, and mark the letters once all is acknowledged."""
     from streams.dead_letters.letter_topic import mark
+    from streams.dead_letters.replay import NotReplayableError, Replays
+    from streams.sources.accounts import read_accounts
     from streams.sources.event_producer import EventProducer
 
-    async with EventProducer(settings, lambda line: click.echo(line, err=True), client="dlq") as producer:
-        for _, records in ready:
-            for record in records:
-                await producer.send(record.topic, record.key, record.value)
-    await mark(settings, [letter for letter, _ in ready], "replayed", _who())
+    outcomes, settled_at = _Outcomes(), time.monotonic()
+    unmarked: list[Letter] = []
+    producer: EventProducer | None = None
+
+    async def settle() -> None:
+        nonlocal settled_at
+        if producer is not None and unmarked:
+            await producer.flush()
+            await mark(settings, unmarked, "replayed", _who())
+            unmarked.clear()
+        settled_at = time.monotonic()
+
+    async with AsyncExitStack() as stack:
+        replays = await stack.enter_async_context(
+            Replays(lambda: read_accounts(config_folder(), os.environ), meter.say)
+        )
+        for number, letter in enumerate(letters):
+            if meter.is_due():
+                meter.show(number / len(letters), f"{number:,} of {len(letters):,}, {len(outcomes.refused):,} refused")
+            try:
+                records = await replays.records_of(letter)
+            except NotReplayableError as error:
+                outcomes.refused[letter.id] = str(error)
+                continue
+            if not dry_run:
+                if producer is None:
+                    producer = await stack.enter_async_context(EventProducer(settings, meter.say, client="dlq"))
+                await producer.send_all(records)
+                unmarked.append(letter)
+                if time.monotonic() - settled_at > _SETTLE_EVERY_S:
+                    await settle()
+            outcomes.sent[letter.id] = len(records)
+        await settle()
+    return outcomes
 
 
 def _described(letter: Letter, handled: dict[str, Handled]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import click
 
+from deploy.cli.common import NearestChoice
 from deploy.cli.config_option import config_option
 from deploy.cli.part_commands import run_part, stdin_option
 from schemas.configuration.source_models import SOURCES
@@ -9,7 +10,7 @@ from streams.configuration.environment import load_settings
 
 
 @click.command()
-@click.argument("source", type=click.Choice(SOURCES), required=False, metavar="[SOURCE]")
+@click.argument("source", type=NearestChoice(SOURCES), required=False, metavar="[SOURCE]")
 @click.argument("account", required=False)
 @config_option
 @stdin_option
@@ -23,7 +24,8 @@ def follow(source: str | None, account: str | None) -> None:
     stored. `pulssi up` runs it if sources.toml has an account to follow.
 
     Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 if no account can be
-    followed or sources.toml is faulty, with 70 for a bug: start it again after 70.
+    followed or sources.toml is no TOML, with 70 for a bug: start it again after 70. A faulty account stops no other: it
+    is named, and followed once it is mended.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi follow asterisk main
     """

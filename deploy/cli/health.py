@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from deploy.cli.common import fail
-from deploy.embedded.readiness_probes import TIMEOUT_S, http_fault
+from deploy.cli.common import NearestChoice, fail
+from deploy.embedded.readiness_probes import TIMEOUT_S, http_answer
 from deploy.embedded.stack_layout import LOOPBACK, OWN_PARTS
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -34,22 +34,26 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def _fault(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[str, int] | None:
-    """Say what is amiss, and how to end then; None where all is well."""
+def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[str, int] | None, list[str]]:
+    """Say what is amiss, and how to end then, None where all is well; and what the parts add."""
     host = _host(settings)
     ports = {name: getattr(settings, f"{name}_port") for name in parts or OWN_PARTS}
     # A container runs one part: the one whose port is open.
     asked = ports if parts else {name: port for name, port in ports.items() if _listens(host.strip("[]"), port)}
     if not asked:
-        return "no part listens here", Exit.UNREACHABLE
+        return ("no part listens here", Exit.UNREACHABLE), []
+    notices = []
     for name, port in asked.items():
-        if (fault := http_fault(f"http://{host}:{port}{path}")) is not None:
-            return f"{name}: {fault}", Exit.UNREACHABLE if "does not answer" in fault else Exit.NO
-    return None
+        fault, notice = http_answer(f"http://{host}:{port}{path}")
+        if fault is not None:
+            return (f"{name}: {fault}", Exit.UNREACHABLE if "does not answer" in fault else Exit.NO), []
+        if notice:
+            notices.append(f"{name}: {notice}")
+    return None, notices
 
 
 @click.command()
-@click.argument("parts", type=click.Choice(list(OWN_PARTS)), nargs=-1, metavar="[PART]...")
+@click.argument("parts", type=NearestChoice(list(OWN_PARTS)), nargs=-1, metavar="[PART]...")
 @click.option("--ready", is_flag=True, help="Ask whether it is ready (/readyz) instead of whether it makes progress.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="How long to wait for it."
@@ -58,13 +62,17 @@ def health(parts: tuple[str, ...], wait_s: float, *, ready: bool) -> None:
     """Ask a PART of this machine whether it is healthy.
 
     Without a PART, each that listens here is asked, at the ports of the settings; in a container that is its own.
+    A healthy part may add what somebody has to mend, such as a faulty account of sources.toml.
     Ends with 1 where one is not, with 3 where none answers.
 
     Example: pulssi health worker
     """
     settings, deadline = load_settings(), time.monotonic() + wait_s
-    while (found := _fault(settings, parts, "/readyz" if ready else "/healthz")) is not None:
+    while True:
+        fault, notices = _ask(settings, parts, "/readyz" if ready else "/healthz")
+        if fault is None:
+            break
         if time.monotonic() >= deadline:
-            fail(*found)
+            fail(*fault)
         time.sleep(CHECK_EVERY_S)
-    click.echo("ok")
+    click.echo("\n".join(["ok", *notices]))

@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import echo_report, exit_if_unreachable, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import (
+    NearestChoice,
+    echo_report,
+    exit_if_unreachable,
+    fail,
+    json_option,
+    running_stack_option,
+    stack_settings,
+)
 from deploy.cli.config_option import config_option
 from deploy.cli.sending import ProgressMeter, broker_wait_option
 from deploy.cli.time_arguments import parse_moment
@@ -37,14 +45,14 @@ Examples:
   pulssi import zammad desk tickets.json --form ticket
 """,
 )
-@click.argument("source", type=click.Choice(SOURCES), metavar="SOURCE")
+@click.argument("source", type=NearestChoice(SOURCES), metavar="SOURCE")
 @click.argument("names", nargs=-1, metavar="[ACCOUNT] [FILE…]")
 @click.option("--from", "begin", metavar="TIME", help="Read what happened from then on; default: everything.")
 @click.option("--to", "end", metavar="TIME", help="Read up to that time, which is not included.")
 @click.option("--form", help="The form of the files' payloads; needed if the source has several forms.")
 @click.option(
     "--layout",
-    type=click.Choice(_LAYOUTS),
+    type=NearestChoice(_LAYOUTS),
     help="How a file holds payloads: raw lines of a log, a JSON object a line, a JSON array, a CSV table, or the whole"
     " file as one payload. Default: by the file's name and beginning.",
 )
@@ -82,7 +90,7 @@ def import_command(
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
-    accounts = [each for each in load_accounts(config_folder(), os.environ) if each.source == source]
+    accounts = load_accounts(config_folder(), os.environ, source)
     account, files = choose_account(source, accounts, names)
     zone = ZoneInfo(settings.time_zone)
     period = _moment(begin, zone, "--from"), _moment(end, zone, "--to")

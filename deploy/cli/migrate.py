@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from deploy.cli.common import fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import NearestChoice, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from schemas.exits import Exit
 from schemas.settings import Settings
@@ -43,7 +43,7 @@ def _wait_for_server(what: str, fault: Callable[[], str | None], wait_s: float) 
     help="How long to wait for Kafka and ClickHouse to answer.",
 )
 @click.option(
-    "--only", type=click.Choice(["topics", "clickhouse"]), help="Migrate only the topics, or only ClickHouse."
+    "--only", type=NearestChoice(["topics", "clickhouse"]), help="Migrate only the topics, or only ClickHouse."
 )
 def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
     """Create or update the topics and ClickHouse's schema.

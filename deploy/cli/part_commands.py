@@ -112,8 +112,8 @@ def gateway() -> None:
     when Kafka has stored its events.
 
     Health and metrics are at PULSSI_GATEWAY_PORT (/healthz, /readyz, /metrics). Several may run behind a proxy. Ends
-    with 1 where somebody must act first, such as for a fault in sources.toml, with 70 for a bug: start it again after
-    70.
+    with 1 where somebody must act first, as where sources.toml is no TOML, with 70 for a bug: start it again after 70.
+    A faulty account stops no other: it is named, and used once it is mended.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi gateway
     """

@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 
 import click
 
-from deploy.cli.common import fail, running_stack_option, stack_settings
+from deploy.cli.common import NearestChoice, fail, running_stack_option, stack_settings
 from deploy.cli.sending import Pace, ProgressMeter, broker_wait_option, send_events
 from schemas.exits import Exit
 from streams.sources import recording_files
@@ -88,7 +88,7 @@ Examples:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["events", "conversations"]),
+    type=NearestChoice(["events", "conversations"]),
     default="events",
     show_default=True,
     help="What the lines are: events of the contract, or conversations with their messages.",

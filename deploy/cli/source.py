@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from deploy.cli.common import echo_report, fail, json_option, running_stack_option, stack_settings
+from deploy.cli.common import NearestChoice, echo_report, fail, json_option, running_stack_option, stack_settings
 from deploy.cli.config_option import config_option
 from deploy.cli.records import moment, wrapped
 from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.settings import Settings
+from schemas.user_input import did_you_mean
 from streams.configuration.environment import config_folder
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from streams.sources.adapter import AccountRules
 
 #: The key of pseudonyms in a trial: they show which customers are the same, and are used for nothing else.
-_TRIAL_KEY: Final = "pulssi source check"
+_TRIAL_KEY: Final = "pulssi source check: a key of no account"
 
-source_argument: Final = click.argument("source", type=click.Choice(SOURCES))
+source_argument: Final = click.argument("source", type=NearestChoice(SOURCES))
 
 
 @click.group("source")
@@ -49,13 +50,13 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
     from deploy.cli.gateway_client import counted, followed, hook_address
     from streams.configuration.folder import read_sources
     from streams.gateway.hook_accounts import lacks_secret
+    from streams.sources.accounts import faults_by_entry
     from streams.sources.following.accounts import is_followed
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
     files = read_sources(config_folder())
-    if faults := files.faults():
-        fail("\npulssi: ".join(faults), Exit.UNUSABLE)
+    faulty = faults_by_entry(files)
     hooked = {
         number: adapter_of(entry.source).hook is not None and not lacks_secret(entry, adapter_of(entry.source))
         for number, entry in files.sources
@@ -76,8 +77,20 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
                 "last_payload": last or None,
                 "hooks": None if told is None else told.hooks,
                 "read": None if read is None else read._asdict(),
+                "faults": [line for _, line in faulty.pop(number, ())],
             }
         )
+    written = files.written_entries("sources", "source")
+    rows += [  # those that are too faulty to be read
+        {
+            **dict.fromkeys(("hook", "last_payload", "hooks", "read")),
+            "source": str(written[number].get("source", "?")),
+            "account": str(written[number].get("account", "?")),
+            "followed": False,
+            "faults": [line for _, line in lines],
+        }
+        for number, lines in faulty.items()
+    ]
     if as_json:
         click.echo(json.dumps({"gateway": counts is not None, "follow": reads is not None, "accounts": rows}, indent=2))
         return
@@ -101,11 +114,13 @@ def _no_accounts() -> str:
 def _account_lines(of: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """Write an account, how its events come, and what came."""
     yield f"{of['source']}/{of['account']}"
+    for fault in of["faults"]:
+        yield from wrapped(f"faulty: {fault}")
     if of["hook"]:
         yield from wrapped(of["hook"])
     if of["followed"]:
         yield from wrapped("is followed")
-    if not of["hook"] and not of["followed"]:
+    if not of["hook"] and not of["followed"] and not of["faults"]:
         yield from wrapped("takes no hooks and is not followed: `pulssi import` reads it")
     came = []
     if of["hook"]:
@@ -193,10 +208,11 @@ def _rules(source: str, account: str | None) -> AccountRules:
     from streams.sources.accounts import load_accounts
     from streams.sources.adapter import AccountRules
 
-    found = [each for each in load_accounts(config_folder(), _Stand(os.environ)) if each.source == source]
+    found = load_accounts(config_folder(), _Stand(os.environ), source)
     named = [each for each in found if account in {None, each.name}]
     if account is not None and not named:
-        fail(f"--account: sources.toml has no {source}/{account}", Exit.UNUSABLE)
+        meant = did_you_mean(account, (each.name for each in found))
+        fail(f"--account: sources.toml has no {source}/{account}{meant}", Exit.UNUSABLE)
     if len(named) == 1:
         return named[0].rules
     return AccountRules(source, "trial", pseudonym_key=SecretStr(_TRIAL_KEY))
@@ -237,10 +253,11 @@ def capture(source: str, account: str, last: int, out: Path | None, data: Path |
 def _account(source: str, name: str) -> Account:
     from streams.sources.accounts import load_accounts
 
-    accounts = load_accounts(config_folder(), os.environ)
+    accounts = load_accounts(config_folder(), os.environ, source)
     found = next((each for each in accounts if (each.source, each.name) == (source, name)), None)
     if found is None:
-        fail(f"sources.toml has no {source}/{name}", Exit.UNUSABLE)
+        meant = did_you_mean(name, (each.name for each in accounts))
+        fail(f"sources.toml has no {source}/{name}{meant}", Exit.UNUSABLE)
     if not found.secrets:
         fail(f"{source}/{name} has no secret: set `secret_env` or `secret_file`", Exit.UNUSABLE)
     return found

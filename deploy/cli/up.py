@@ -221,16 +221,17 @@ def _part_report(part: PartState) -> dict[str, object]:
     from deploy.embedded import readiness_probes
     from streams.clickhouse.addresses import Address
 
-    fault = None
+    fault, notice = None, ""
     if part.state == "ready" and part.url:
         if part.name == "broker":
             fault = readiness_probes.broker_fault(part.url)
         elif part.name == "clickhouse":
             fault = readiness_probes.ping_fault(Address(part.url, part.ca, verify=part.verify))
         else:
-            fault = readiness_probes.http_fault(f"{part.url}readyz")
+            fault, notice = readiness_probes.http_answer(f"{part.url}readyz")
     kept = part.model_dump(include={"name", "url", "program", "pid", "restarts", "last_exit"})
-    return {**kept, "state": "not ready" if fault else part.state, "external": not part.started_here, "fault": fault}
+    state = "not ready" if fault else part.state
+    return {**kept, "state": state, "external": not part.started_here, "fault": fault, "notice": notice or None}
 
 
 @click.command()
@@ -239,7 +240,8 @@ def _part_report(part: PartState) -> dict[str, object]:
 def status(data: Path | None, *, as_json: bool) -> None:
     """Show each part, its address, and whether it is ready.
 
-    Every part is asked now. Exit 1 where one is not ready, or nothing runs.
+    Every part is asked now. A part that is ready may add what somebody has to mend, such as a change of sources.toml
+    that is refused. Exit 1 where one is not ready, or nothing runs.
 
     Example: pulssi status --json
     """
@@ -253,7 +255,8 @@ def status(data: Path | None, *, as_json: bool) -> None:
     elif running is None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     for each in () if as_json else parts:
-        notes = [str(note) for note in (each["external"] and "external", each["program"], each["fault"]) if note]
+        said = each["external"] and "external", each["program"], each["fault"], each["notice"]
+        notes = [str(note) for note in said if note]
         if each["state"] == "stopped":
             notes.append(f"{each['last_exit']}; {RUNBOOK}")
         elif each["restarts"]:

@@ -8,7 +8,7 @@ from base64 import b64encode
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.clickhouse.addresses import Address, connection_fault
 
@@ -17,8 +17,17 @@ TIMEOUT_S: Final = 3.0
 LONGEST_ANSWER: Final = 4096
 
 
-def _get_fault(server: Address, path: str, expected: str | None = None) -> str | None:
-    """Say why GET does not answer 200, and as expected. The server's user and password are sent."""
+class PartAnswer(NamedTuple):
+    """What a part says of itself."""
+
+    #: None: all is well.
+    fault: str | None
+    #: What people should know although all is well; empty: nothing.
+    notice: str = ""
+
+
+def _answer(server: Address, path: str, expected: str | None = None) -> PartAnswer:
+    """Ask whether GET answers 200, and as expected. The server's user and password are sent."""
     headers = {}
     if server.user is not None:
         login = b64encode(f"{server.user}:{server.password}".encode()).decode()
@@ -34,20 +43,26 @@ def _get_fault(server: Address, path: str, expected: str | None = None) -> str |
             answer = connection.getresponse()
             text = answer.read(LONGEST_ANSWER).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        return f"{server} does not answer: {connection_fault(error) or type(error).__name__}"
+        return PartAnswer(f"{server} does not answer: {connection_fault(error) or type(error).__name__}")
+    first, *others = text.splitlines() or [""]
     fine = answer.status == HTTPStatus.OK and expected in {None, text}
-    return None if fine else f"{answer.status}: {text.partition(chr(10))[0]}"
+    return PartAnswer(None, "; ".join(others)) if fine else PartAnswer(f"{answer.status}: {first}")
+
+
+def http_answer(url: str) -> PartAnswer:
+    """Ask a part's own server how it is."""
+    server = Address(url)
+    return _answer(server, server.path or "/")
 
 
 def http_fault(url: str) -> str | None:
     """Say why GET does not answer 200; None where it does. For a part's own server."""
-    server = Address(url)
-    return _get_fault(server, server.path or "/")
+    return http_answer(url).fault
 
 
 def ping_fault(server: Address) -> str | None:
     """Say why ClickHouse does not answer its ping, for which it wants no password; None where it does."""
-    return _get_fault(server, f"{server.path}/ping")
+    return _answer(server, f"{server.path}/ping").fault
 
 
 def clickhouse_fault(server: Address) -> str | None:
@@ -55,7 +70,7 @@ def clickhouse_fault(server: Address) -> str | None:
 
     Asked without its client: this is the one question that is put before anything is known of the server.
     """
-    return _get_fault(server, f"{server.path}/?query=SELECT%201", "1")
+    return _answer(server, f"{server.path}/?query=SELECT%201", "1").fault
 
 
 def broker_fault(brokers: str) -> str | None:

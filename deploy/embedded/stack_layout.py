@@ -15,12 +15,14 @@ from deploy.embedded.official_clickhouse import ClickHouseProgram
 from deploy.embedded.ports import any_free, is_free
 from deploy.embedded.readiness_probes import broker_fault, clickhouse_fault, http_fault
 from deploy.embedded.supervisor import READY_WITHIN_S, PartDefinition, PartGroup
+from schemas.configuration.source_models import SOURCES
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_address
 from streams.configuration.environment import config_folder
 from streams.configuration.folder import read_sources
-from streams.sources.following.accounts import any_followed
+from streams.sources.accounts import faults_by_entry
+from streams.sources.following.accounts import would_be_followed
 
 LOOPBACK: Final = "127.0.0.1"
 BROKER_PORT: Final = 9092
@@ -126,12 +128,20 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
 
 
 def _without_accounts() -> set[str]:
-    """Name the parts that `sources.toml` of the configuration in force has nothing for."""
-    entries = [entry for _, entry in read_sources(config_folder()).sources]
-    takes_hooks = any(entry.secret_env or entry.secret_file for entry in entries)
+    """Name the parts that `sources.toml` of the configuration in force has nothing for.
+
+    A faulty entry counts: the part that it is for says what is wrong, and uses it once it is mended. Raises
+    ConfigurationError where the file cannot be used at all.
+    """
+    files = read_sources(config_folder())
+    faults_by_entry(files)
+    entries = files.written_entries("sources", "source")
+    takes_hooks = any(
+        entry.get("source") not in SOURCES or entry.get("secret_env") or entry.get("secret_file") for entry in entries
+    )
     return {
         *(() if takes_hooks else (GATEWAY,)),
-        *(() if any_followed(entries) else (FOLLOW,)),
+        *(() if any(map(would_be_followed, entries)) else (FOLLOW,)),
     }
 
 

@@ -165,7 +165,7 @@ def parse_mapping(path: PurePath, text: str) -> MappingFile:
     try:
         return MappingFile.model_validate(raw)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
+        found = error.errors(include_url=False)
     faults: dict[str, tuple[int, str]] = {}
     for fault in found:
         steps = tuple(_steps(raw, fault["loc"]))

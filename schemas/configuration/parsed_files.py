@@ -1,5 +1,6 @@
 """Parses the configuration files' texts, and lists all that is wrong with them, each fault with its file and line."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath
@@ -99,18 +100,19 @@ class ParsedFiles:
             seen.add(entry.name)
 
     def _note_same_accounts(self) -> None:
-        seen: set[tuple[str, str]] = set()
+        """Note all entries of one account: nobody knows which of them is meant."""
+        seen: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, entry in self.sources:
-            if (entry.source, entry.account) in seen:
-                self.add_fault("sources", ("source", number, "account"), "appears twice: rename one")
-            seen.add((entry.source, entry.account))
+            seen[entry.source, entry.account].append(number)
+        for number in (number for same in seen.values() if len(same) > 1 for number in same):
+            self.add_fault("sources", ("source", number, "account"), "appears twice: rename one")
 
     def _validated(self, file: str, model: type[_Section], given: object, at: TomlPath = ()) -> _Section | None:
         """Validate what stands at a path and note what is wrong; gives what is right, None where that is too little."""
         try:
             return model.model_validate(given, context=self._calendars)
         except ValidationError as error:
-            found = error.errors(include_input=False, include_url=False)
+            found = error.errors(include_url=False)
         wrong = {fault["loc"][0] for fault in found if fault["loc"] and fault["type"] != NO_CALENDAR}
         sound = None
         if isinstance(given, dict):
@@ -119,7 +121,7 @@ class ParsedFiles:
             sound = model.model_validate(given)
         except ValidationError as error:
             # What does not fit together is seen only once the faulty keys are gone.
-            left = error.errors(include_input=False, include_url=False)
+            left = error.errors(include_url=False)
             found += [each for each in left if not each["loc"] and not (wrong and each["type"] == INCOMPLETE)]
         for fault in found:
             path = (step for step in fault["loc"] if step != "[key]")
@@ -132,13 +134,22 @@ class ParsedFiles:
 
     def faults(self) -> list[str]:
         """List each fault in one line: file, line, key and what is to be done; in the order of the lines."""
+        return self._not_toml + [line for _, line in self.faults_with_paths()]
+
+    def faults_with_paths(self) -> list[tuple[TomlPath, str]]:
+        """List the faults of files that are TOML, as `faults` does, each with its place in its file."""
         order = list(models.FILES)
         located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
-        return self._not_toml + [
-            f"{self._folder / file}.toml:{line}: {_path_text(path, self._raw[file])}{problem}"
+        return [
+            (path, f"{self._folder / file}.toml:{line}: {_path_text(path, self._raw[file])}{problem}")
             for _, line, (file, path, problem) in located
         ]
+
+    def written_entries(self, file: str, key: str) -> list[Mapping[str, Any]]:
+        """Give the entries of a file's list as they are written, faulty ones too; one that is no table is empty."""
+        listed = self._raw[file].get(key)
+        return [each if isinstance(each, dict) else {} for each in (listed if isinstance(listed, list) else [])]
 
 
 @cache  # making the schema takes longer than all else, and each fault asks for it

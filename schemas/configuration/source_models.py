@@ -57,8 +57,13 @@ _CUSTOMER_KEY: Final = r"^[A-Za-z0-9_-]{1,64}$"
 _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
+def is_account_name(value: str) -> bool:
+    """Tell whether an account may be called so."""
+    return re.search(_ACCOUNT, value) is not None and not value.endswith("\n")
+
+
 def _account(value: str) -> str:
-    if not re.search(_ACCOUNT, value) or value.endswith("\n"):
+    if not is_account_name(value):
         raise ValueError("must be up to 32 small letters, digits, - and _, such as acme")
     return value
 
@@ -88,7 +93,7 @@ _COMMON: Final = frozenset(
     {"source", "account", "queue", "queues", "teams", "bots", "time_zone", "pseudonym_env", "pseudonym_file"}
 )
 _HOOK: Final = frozenset({"secret_env", "secret_file", "public_url"})
-_API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute"})
+_API: Final = frozenset({"url", "token_env", "token_file", "requests_per_minute", "requests_per_payload"})
 #: The other keys of each source.
 KEYS: Final[dict[SourceName, frozenset[str]]] = {
     "amazon_connect": _HOOK | {"activities"},
@@ -199,7 +204,8 @@ class SourceEntry(Section):
     pseudonym_env: Variable | None = Field(
         default=None,
         description="The environment variable with the key that pseudonyms are made with: 32 or more random "
-        "characters. Without it, customers have no `customer_id`. With another key they get other pseudonyms.",
+        "characters (`openssl rand -hex 32`); a shorter one is refused. Without it, customers have no `customer_id`. "
+        "With another key they get other pseudonyms.",
     )
     pseudonym_file: SecretPath | None = Field(default=None, description="The file that holds the key.")
     url: Address | None = Field(
@@ -214,6 +220,11 @@ class SourceEntry(Section):
     token_file: SecretPath | None = Field(default=None, description="The file that holds the API's token.")
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="The most requests to the API; default: what the vendor's smallest plan allows."
+    )
+    requests_per_payload: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="The most requests to the API for one hook; one that needs more becomes a dead letter. Default: "
+        "60, enough for a ticket of Freshdesk with 5,800 conversations.",
     )
     path: SecretPath | None = Field(
         default=None,

@@ -12,6 +12,9 @@ from schemas.user_input import did_you_mean
 
 _POSITION: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
+#: The values that there are, as pydantic lists them.
+_QUOTED: Final = re.compile(r"'([^']*)'")
+
 #: What may have to be closed for a part of a file to be whole.
 _CLOSINGS: Final = ("", "\n]", "\n]]", "\n]]]", '"""\n', "'''\n")
 
@@ -59,7 +62,10 @@ def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key", for
         return f"there is no such {kind}{did_you_mean(str(fault['loc'][-1]), known, form)}"
     if fault["type"] in _KINDS:
         return f"must be {_KINDS[fault['type']]}"
-    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    meant = ""
+    if fault["type"] == "literal_error":
+        meant = did_you_mean(str(fault.get("input")), _QUOTED.findall(fault["ctx"]["expected"]))
+    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be") + meant
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:

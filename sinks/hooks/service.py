@@ -13,6 +13,7 @@ from sinks.hooks.attempts import WAITS_S
 from sinks.hooks.deliverer import Deliverer
 from sinks.hooks.watched_hooks import WatchedHooks
 from streams.configuration.environment import config_folder
+from streams.configuration.reloading import refusal_notice
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
@@ -34,6 +35,7 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
     health = Health(
         ready=deliverer.unready,
         progress=deliverer.stuck,
+        notice=lambda: refusal_notice(refused=configuration.refused),
         metrics=lambda: _metrics(deliverer, refused=configuration.refused),
     )
     port = await health.start(settings, "hooks")

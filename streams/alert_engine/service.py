@@ -10,7 +10,7 @@ from schemas import metric_definitions as declared
 from schemas.settings import Settings
 from streams.alert_engine.engine import Engine
 from streams.configuration.environment import config_folder
-from streams.configuration.reloading import WatchedRules, follow
+from streams.configuration.reloading import WatchedRules, follow, refusal_notice
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
@@ -33,6 +33,7 @@ async def _serve(settings: Settings, configuration: WatchedRules) -> int:
     health = Health(
         ready=engine.unready,
         progress=engine.stuck,
+        notice=lambda: refusal_notice(refused=configuration.refused),
         metrics=lambda: _metrics(engine, refused=configuration.refused),
     )
     port = await health.start(settings, "alerts")

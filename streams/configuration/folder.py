@@ -13,6 +13,8 @@ from schemas.policies import Rules
 
 #: Files of the folder that have another reader.
 _OTHERS: Final = ("pulssi",)
+#: Files with rules. A part that only folds or shows is not stopped by a fault in `sources.toml`.
+RULE_FILES: Final = tuple(name for name in FILES if name != "sources")
 
 
 def load_rules(folder: Path | None, time_zone: str | None = None) -> Rules:
@@ -47,7 +49,7 @@ def _read_all(folder: Path) -> tuple[dict[str, str], list[str]]:
     if not folder.is_dir():
         return {}, [f"PULSSI_CONFIG: there is no folder {folder}"]
     texts, faults = {}, list(_misspelt(folder))
-    for name in FILES:
+    for name in RULE_FILES:
         try:
             texts[name] = _read(folder / f"{name}.toml")
         except ConfigurationError as error:

@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
-from streams.configuration.folder import load_all_rules
+from streams.configuration.folder import RULE_FILES, load_all_rules
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class WatchedRules:
         """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
-        self._paths = [folder / f"{name}.toml" for name in FILES] if folder else []
+        self._paths = [folder / f"{name}.toml" for name in RULE_FILES] if folder else []
         self._files = WatchedFiles(self._paths, clock)
         #: `alert_rules` and `boards` change with the files without further notice.
         self.rules, self.alert_rules, self.boards = load_all_rules(folder, time_zone)
@@ -95,6 +94,11 @@ class WatchedRules:
             return None
         self.rules = rules
         return rules
+
+
+def refusal_notice(*, refused: bool) -> str | None:
+    """Say that a change is refused, for those who ask a part how it is."""
+    return "the configuration has changed and is refused: `pulssi check-config` says why" if refused else None
 
 
 def file_versions(paths: Iterable[Path]) -> list[tuple[str, int, int, int]]:

@@ -19,7 +19,10 @@ def secret_of_variable(environment: Mapping[str, str], name: str) -> str:
     """Return what an environment variable holds, trimmed. Raises SecretMissingError."""
     value = environment.get(name, "").strip()
     if not value:
-        raise SecretMissingError(f"the environment variable {name} is not set")
+        raise SecretMissingError(
+            f"the environment variable {name} is not set: set it before the start, or name a file, which is read again"
+            " without a restart"
+        )
     return value
 
 

@@ -1,20 +1,12 @@
-"""One dead letter, as its headers describe it, and the records that a replay of it sends. Pure.
+"""One dead letter, as its headers describe it.
 
 There are two kinds. A worker's letter is a record of a source topic; a vendor's is a payload that no adapter could map,
 written by the gateway, a follower or an import.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from schemas.configuration.source_models import SOURCES
-from schemas.topics import AGENTS
-from streams.decoding.decoder import BadRecord, decode
-from streams.sources.adapter import AccountRules, Payload, UnmappableError
-from streams.sources.checked_events import OutgoingEvent
-from streams.sources.guarded import map_guarded
-from streams.sources.recordings import UnroutableError, route
-from streams.sources.registry import adapter_of
 from streams.sources.vendor_dead_letters import KEPT_HEADER
 
 #: Headers of Pulssi's own begin so; others are the record's, or the vendor's.
@@ -96,56 +88,3 @@ def letter_of(
     }
     others = tuple(each for each in headers if not each[0].startswith(PREFIX))
     return Letter(partition, offset, at, key, value or b"", about, others)
-
-
-class NotReplayableError(ValueError):
-    """A letter that cannot be sent again: it would be a dead letter again, or is not whole. Says why."""
-
-
-def records_of(letter: Letter, accounts: Callable[[str, str], AccountRules | None]) -> tuple[OutgoingEvent, ...]:
-    """Return the records to send for a letter; none if it has nothing that is counted.
-
-    `accounts` finds the rules of an account by source and name, as they are now. Raises NotReplayableError.
-    """
-    if letter.is_cut:
-        raise NotReplayableError(f"only its beginning is kept; the whole record is at {letter.origin}")
-    if "source" in letter.about:
-        return _mapped(letter, accounts)
-    return (_checked_event(letter.value),)
-
-
-def _mapped(letter: Letter, accounts: Callable[[str, str], AccountRules | None]) -> tuple[OutgoingEvent, ...]:
-    source, account = letter.about["source"], letter.about.get("account", "")
-    rules = accounts(source, account)
-    if source not in SOURCES or rules is None:
-        raise NotReplayableError(f"sources.toml has no account {source}/{account}")
-    payload = Payload(
-        letter.value,
-        letter.vendor_headers,
-        received_at=letter.number("received-at", letter.at),
-        line=letter.number("line"),
-    )
-    adapter, form = adapter_of(source), letter.about.get("form", "hook")
-    if form not in adapter.forms:
-        raise NotReplayableError(f"{adapter.title} has no payloads of the form {form}")
-    try:
-        outcome = map_guarded(adapter, form, payload, rules)
-    except UnmappableError as error:
-        raise NotReplayableError(str(error)) from None
-    if outcome.requests:
-        raise NotReplayableError("the vendor's API must be asked for more: import that period instead")
-    return outcome.records
-
-
-def _checked_event(value: bytes) -> OutgoingEvent:
-    """Give an event's record with the key and the topic that it must have, whatever it had before."""
-    try:
-        routed = route(value)
-        decode(routed.topic, routed.key, routed.value)
-    except UnroutableError as error:
-        raise NotReplayableError(str(error)) from None
-    except BadRecord as error:
-        name = "agent_id" if routed.topic == AGENTS else "contact_id"
-        hint = f"; {name} must be trimmed and NFC" if error.code == "wrong_key" else ""
-        raise NotReplayableError(f"{error.reason}{hint}") from None
-    return OutgoingEvent(routed.topic, routed.key, routed.value)

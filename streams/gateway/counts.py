@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from schemas import metric_definitions as declared
 from streams.gateway.writes import AcknowledgedWrites
 from streams.monitoring.prometheus import MetricValue
+from streams.sources.accounts import AccountKey, FaultyAccount
 
 #: What became of a hook: `stored` as events, understood as `nothing`, kept as a `dead_letter`; all others were refused.
 Outcome = Literal["stored", "nothing", "dead_letter", "unsigned", "limited", "body_refused", "unavailable"]
@@ -36,9 +37,15 @@ class AccountCounts:
 
 
 def readings(
-    accounts: Mapping[tuple[str, str], AccountCounts], writes: AcknowledgedWrites, unknown: int, *, refused: bool
+    accounts: Mapping[AccountKey, AccountCounts],
+    writes: AcknowledgedWrites,
+    unknown: int,
+    *,
+    refused: bool,
+    faulty: Iterable[FaultyAccount] = (),
 ) -> tuple[MetricValue, ...]:
-    """List all values; `unknown` counts hooks for accounts that there are not."""
+    """List all values; `unknown` counts hooks for accounts that there are not, `faulty` are entries with a fault."""
+    faults = {(each.source or "?", each.name or "?"): 1 for each in faulty}
     return (
         *(
             MetricValue(declared.GATEWAY_HOOKS, counts.hooks[outcome], (*name, outcome))
@@ -48,6 +55,10 @@ def readings(
         *(
             MetricValue(declared.GATEWAY_LAST_PAYLOAD, counts.last_payload_at / 1000, name)
             for name, counts in accounts.items()
+        ),
+        *(
+            MetricValue(declared.GATEWAY_FAULT, fault, name)
+            for name, fault in (dict.fromkeys(accounts, 0) | faults).items()
         ),
         MetricValue(declared.GATEWAY_UNKNOWN, unknown),
         *(MetricValue(declared.GATEWAY_RECORDS, number, (topic,)) for topic, number in writes.acknowledged.items()),

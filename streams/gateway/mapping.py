@@ -1,5 +1,6 @@
 """Maps one hook to events, to nothing or to a dead letter; asks the vendor first for what the payload leaves out."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -10,18 +11,20 @@ from schemas.topics import DEAD_LETTERS
 from streams.gateway.hook_accounts import HookAccount
 from streams.gateway.records import Record
 from streams.sources.adapter import Payload, Request, UnmappableError
+from streams.sources.answered_mapping import answers_at_most, map_with_answers
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome
 from streams.sources.fetching import Fetcher
 from streams.sources.guarded import map_guarded
+from streams.sources.vendor_connection import VendorAwayError
 from streams.sources.vendor_dead_letters import TAKEN_OUT, record_of, vendor_letter
 from streams.times import rfc3339
 
 #: The form of what the gateway gets.
 FORM: Final = "hook"
-#: How often a payload may ask for more, and for how many answers in all.
-ROUNDS_AT_MOST: Final = 4
-ANSWERS_AT_MOST: Final = 20
+#: A hook that has got so many answers of the API, and not all in time, becomes a dead letter. Sent again, as one that
+#: needs fewer is, it would have to get all of them anew, and in the end its vendor would give it up.
+ANSWERS_OF_LARGE: Final = 10
 
 
 class MappedHook(NamedTuple):
@@ -32,30 +35,35 @@ class MappedHook(NamedTuple):
     refusal: UnmappableError | None = None
 
 
-async def map_hook(of: HookAccount, payload: Payload, fetcher: Fetcher) -> MappedHook:
-    """Map a hook's payload. Raises VendorAwayError where what it needs cannot be had now."""
+async def map_hook(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s: float) -> MappedHook:
+    """Map a hook's payload. Raises VendorAwayError or TimeoutError where what it needs cannot be had now or in time."""
     try:
-        outcome = await _outcome(of, payload, fetcher)
+        outcome = await _outcome(of, payload, fetcher, within_s)
     except UnmappableError as error:
         return MappedHook((_dead_letter(of, payload, error),), refusal=error)
     records = tuple(Record(each.topic, each.key, each.value) for each in outcome.records)
     return MappedHook(records, outcome.nothing)
 
 
-async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher) -> Outcome:
+async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s: float) -> Outcome:
+    outcome = map_guarded(of.adapter, FORM, payload, of.account.rules)
+    if not outcome.requests:  # most hooks: they need no limit of time
+        return outcome
     answers: dict[Request, Any] = {}
-    for _ in range(ROUNDS_AT_MOST):
-        outcome = map_guarded(of.adapter, FORM, payload, of.account.rules, answers)
-        missing = [request for request in outcome.requests if request not in answers]
-        if not outcome.requests:
-            return outcome
-        if not missing or len(answers) + len(missing) > ANSWERS_AT_MOST:
-            break
-        try:
-            answers |= await fetcher.answers(missing)
-        except VendorRefusedError as error:
-            raise UnmappableError("", f"what it leaves out cannot be fetched: {error}") from None
-    raise UnmappableError("", "asks for more answers than a payload may")
+    at_most = answers_at_most(of.account.entry)
+    try:
+        async with asyncio.timeout(within_s):
+            return await map_with_answers(
+                of.adapter, FORM, payload, of.account.rules, fetcher.get, at_most=at_most, answers=answers
+            )
+    except VendorRefusedError as error:
+        raise UnmappableError("", f"what it leaves out cannot be fetched: {error}") from None
+    except (TimeoutError, VendorAwayError):
+        if len(answers) < ANSWERS_OF_LARGE:
+            raise
+        raise UnmappableError(
+            "", f"the vendor's API gave {len(answers)} answers, and not all in time: `pulssi dlq replay` asks for all"
+        ) from None
 
 
 def _without_own_secrets(of: HookAccount, payload: Payload) -> Payload:

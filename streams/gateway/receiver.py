@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -27,13 +27,17 @@ from streams.gateway.writes import AcknowledgedWrites
 from streams.monitoring.peers import Caller, TrustedProxies
 from streams.monitoring.prometheus import histogram
 from streams.monitoring.rate_limits import RateLimit
+from streams.sources.accounts import AccountKey, FaultyAccount
 from streams.sources.adapter import Payload
-from streams.sources.fetching import Fetcher, VendorAwayError
+from streams.sources.fetching import Fetcher
+from streams.sources.vendor_connection import VendorAwayError
 from streams.times import now_ms
 
 #: The gateway answers so long before the vendor stops waiting, for the answer to arrive; at most a fifth of that wait.
 MARGIN_S: Final = 1.0
 _MARGIN_SHARE: Final = 0.2
+#: How much of the time is for the vendor's API: the rest is for Kafka, which must have the dead letter of a large hook.
+_FETCH_SHARE: Final = 0.8
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
 RETRY_AFTER_S: Final = 5
 _RETRY_AT_MOST_S: Final = 50
@@ -46,8 +50,8 @@ _LOG: Final = logging.getLogger(__name__)
 class _AccountState:
     """What is kept of an account as long as `sources.toml` has it, even if its entry changes."""
 
-    def __init__(self, of: HookAccount, session: aiohttp.ClientSession) -> None:
-        self.counts = AccountCounts()
+    def __init__(self, of: HookAccount, session: aiohttp.ClientSession, counts: AccountCounts) -> None:
+        self.counts = counts
         self.captured = Captured(of.adapter)
         self.use(of, session)
 
@@ -63,12 +67,14 @@ class Receiver:
     def __init__(
         self,
         settings: Settings,
-        accounts: Callable[[], Mapping[tuple[str, str], HookAccount]],
+        accounts: Callable[[], Mapping[AccountKey, HookAccount]],
         writes: AcknowledgedWrites,
         session: aiohttp.ClientSession,
+        faulty: Callable[[], Sequence[FaultyAccount]] = tuple,
     ) -> None:
-        """`accounts` returns the accounts in force; `session` is used to ask vendors' APIs."""
+        """`accounts` returns the accounts in force, `faulty` the other entries; `session` asks vendors' APIs."""
         self._accounts = accounts
+        self._faulty = faulty
         self._writes = writes
         self._session = session
         self.bodies = Bodies(settings.gateway_body_bytes)
@@ -77,7 +83,9 @@ class Receiver:
         self._of_address = RateLimit(
             settings.gateway_address_requests_per_second, settings.gateway_address_request_burst
         )
-        self._states: dict[tuple[str, str], _AccountState] = {}
+        self._states: dict[AccountKey, _AccountState] = {}
+        #: Of accounts that are faulty now.
+        self._faulty_counts: dict[AccountKey, AccountCounts] = {}
         #: Hooks for accounts that do not exist.
         self.unknown = 0
         self.latency = histogram(declared.GATEWAY_ANSWER)
@@ -86,18 +94,26 @@ class Receiver:
     def take_over(self) -> None:
         """Use the accounts that are in force now."""
         accounts = self._accounts()
+        faulty = {
+            (each.source, each.name): AccountCounts()
+            for each in self._faulty()
+            if each.source is not None and each.name is not None
+        }
+        faulty |= {name: counts for name, counts in self._faulty_counts.items() if name in faulty}
         for name in self._states.keys() - accounts.keys():
             del self._states[name]
         for name, of in accounts.items():
             if name not in self._states:
-                self._states[name] = _AccountState(of, self._session)
+                counts = self._faulty_counts.get(name) or AccountCounts()
+                self._states[name] = _AccountState(of, self._session, counts)
             elif self._states[name].of != of:
                 self._states[name].use(of, self._session)
+        self._faulty_counts = {name: counts for name, counts in faulty.items() if name not in self._states}
 
     @property
-    def counts(self) -> dict[tuple[str, str], AccountCounts]:
+    def counts(self) -> dict[AccountKey, AccountCounts]:
         """What is counted of each account."""
-        return {name: state.counts for name, state in self._states.items()}
+        return {**self._faulty_counts, **{name: state.counts for name, state in self._states.items()}}
 
     def limit(self, request: web.Request) -> web.Response | None:
         """Count a request of an address; returns the refusal where there are too many."""
@@ -106,16 +122,31 @@ class Receiver:
 
     def state_of(self, request: web.Request) -> tuple[HookAccount, Captured] | None:
         """Find the account that an address names; None where there is none that takes hooks."""
-        state = self._state(request)
+        state = self._states.get(_named(request))
         return None if state is None else (state.of, state.captured)
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """Refuse an address that names no account in force; None where it names one.
+
+        A hook that may be for a faulty entry is to come again: its account takes it once the entry is mended.
+        """
+        name = _named(request)
+        if name in self._states:
+            return None
+        if any(each.may_be(*name) for each in self._faulty()):
+            return _unavailable("this account cannot be served now", _RETRY_AT_MOST_S)
+        return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
 
     async def hook(self, request: web.Request) -> web.Response:
         """Receive a hook."""
         begun = time.monotonic()
-        state = self._state(request)
-        if state is None:
-            self.unknown += 1
-            return web.Response(status=404, text="there is no such account, or it takes no hooks\n")
+        if (refused := self.refusal(request)) is not None:
+            if (counts := self._faulty_counts.get(_named(request))) is not None:
+                counts.hooks["unavailable"] += 1
+            else:
+                self.unknown += 1
+            return refused
+        state = self._states[_named(request)]
         try:
             caller = self._proxies.caller(request)
             with self.bodies.place(request, caller.address) as place:
@@ -128,9 +159,6 @@ class Receiver:
         if outcome in {"stored", "dead_letter"}:
             self.latency.observe(time.monotonic() - begun)
         return response
-
-    def _state(self, request: web.Request) -> _AccountState | None:
-        return self._states.get((request.match_info["source"], request.match_info["account"]))
 
     async def _received(
         self, request: web.Request, state: _AccountState, caller: Caller, place: Body, begun: float
@@ -153,7 +181,8 @@ class Receiver:
         state.counts.last_payload_at = payload.received_at
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                mapped = await map_hook(of, payload, state.fetcher)
+                fetch_within_s = (deadline - time.monotonic()) * _FETCH_SHARE
+                mapped = await map_hook(of, payload, state.fetcher, fetch_within_s)
                 state.captured.note(payload, mapped)
                 if mapped.records:
                     await self._writes.write(mapped.records)
@@ -163,11 +192,15 @@ class Receiver:
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
             return "unavailable", _unavailable(
-                "the vendor's API does not give now what the hook leaves out", error.after_s
+                "the vendor's API does not give now what the hook leaves out", error.after_s or RETRY_AFTER_S
             )
         if mapped.refusal is not None:
             _note_refusal(state, mapped.refusal.field)
         return _outcome(mapped), web.Response(status=of.hook.status)
+
+
+def _named(request: web.Request) -> AccountKey:
+    return request.match_info["source"], request.match_info["account"]
 
 
 def _payload(request: web.Request, of: HookAccount, body: bytes, caller: Caller) -> Payload:

@@ -32,6 +32,7 @@ def application(
     *,
     ready: Check,
     progress: Check,
+    notice: Check,
     metrics: Callable[[], str],
 ) -> web.Application:
     """Make the routes; `token` is needed to read the metrics, empty: only this machine may read them."""
@@ -48,9 +49,7 @@ def application(
         return _captured(receiver, request)
 
     async def known(request: web.Request) -> web.Response:
-        if (refused := receiver.limit(request)) is not None:
-            return refused
-        return web.Response(status=404 if receiver.state_of(request) is None else 200)
+        return receiver.limit(request) or receiver.refusal(request) or web.Response()
 
     async def routes(_: web.Request) -> web.Response:
         return web.Response(text="the gateway of Pulssi: hooks are posted to /hooks/{source}/{account}\n")
@@ -61,7 +60,7 @@ def application(
     app.router.add_post("/hooks/{source}/{account}", receiver.hook)
     app.router.add_head("/hooks/{source}/{account}", known)
     app.router.add_get("/captured/{source}/{account}", captured)
-    add_routes(app, ready=ready, progress=progress, metrics=metrics)
+    add_routes(app, ready=ready, progress=progress, notice=notice, metrics=metrics)
     return app
 
 

@@ -16,7 +16,7 @@ from schemas.settings import PREFIX, Settings
 from streams.configuration.environment import config_folder
 from streams.configuration.secrets import SecretMissingError, secret_of_file
 from streams.gateway.counts import readings
-from streams.gateway.hook_accounts import AdapterOf, WatchedAccounts
+from streams.gateway.hook_accounts import AdapterOf, HookAccounts
 from streams.gateway.receiver import Receiver
 from streams.gateway.server import application
 from streams.gateway.writes import AcknowledgedWrites
@@ -43,26 +43,27 @@ def metrics_token(settings: Settings) -> SecretStr:
 
 
 def run(settings: Settings, adapters: AdapterOf = adapter_of) -> int:
-    """Take hooks until SIGTERM or Ctrl-C; returns the exit code. Raises EndError, also where `sources.toml` is faulty.
+    """Take hooks until SIGTERM or Ctrl-C; returns the exit code. Raises EndError, also where `sources.toml` is no TOML.
 
     `adapters` finds a source's adapter.
     """
     token = metrics_token(settings)
     try:
-        accounts = WatchedAccounts(config_folder(os.environ), adapters)
+        accounts = HookAccounts(config_folder(os.environ), adapters)
     except ConfigurationError as error:
         raise EndError("; ".join(error.faults), Exit.NO) from None
     return asyncio.run(_serve(settings, accounts, token))
 
 
-async def _serve(settings: Settings, accounts: WatchedAccounts, token: SecretStr) -> int:
+async def _serve(settings: Settings, accounts: HookAccounts, token: SecretStr) -> int:
     ended = stop_on_signals()
     writes = AcknowledgedWrites(settings, "gateway")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session:
-        receiver = Receiver(settings, lambda: accounts.accounts, writes, session)
+        receiver = Receiver(settings, lambda: accounts.accounts, writes, session, lambda: accounts.faulty)
 
         def metrics() -> str:
-            values = readings(receiver.counts, writes, receiver.unknown, refused=accounts.refused)
+            watched = accounts.watched
+            values = readings(receiver.counts, writes, receiver.unknown, refused=watched.refused, faulty=watched.faulty)
             return render(values, (receiver.latency,))
 
         app = application(
@@ -71,6 +72,7 @@ async def _serve(settings: Settings, accounts: WatchedAccounts, token: SecretStr
             token,
             ready=writes.unready,
             progress=writes.stuck,
+            notice=accounts.watched.notice,
             metrics=metrics,
         )
         runner = await listen(app, settings, "gateway", shutdown_timeout=ENDS_WITHIN_S)

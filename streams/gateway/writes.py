@@ -1,24 +1,24 @@
 """Writes records to Kafka; each call returns a future that is done when Kafka has acknowledged all of its records.
 
-One batch of a partition is sent at a time, so that a retry keeps the order. A record that was taken is sent until Kafka
-has it, even if nobody waits for it any more: so the gateway notices that Kafka is back, and a record that is in a topic
-twice does no harm. Memory is bounded: beyond a limit, and while Kafka does not answer, no record is taken.
+A record that was taken is sent until Kafka has it, even if nobody waits for it any more: so the gateway notices that
+Kafka is back, and a record that is in a topic twice does no harm. Memory is bounded: beyond a limit, and while Kafka
+does not answer, no record is taken. Unlike an `EventProducer`, which has its caller wait, it refuses: a vendor's hook
+has a deadline, and comes again.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
+from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
-from streams.gateway.records import TOPICS, NotTakenError, Record, RecordRefusedError, partition_counts
-from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError
+from streams.gateway.records import TOPICS, NotTakenError, Record, RecordRefusedError
+from streams.kafka.batch_client import RETRY_S, BatchClient, BatchRefusedError
+from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, partition_counts
 from streams.kafka.partitioner import partition_of
 from streams.monitoring.activities import UNHEALTHY_AFTER_S
 from streams.tasks import cancel
@@ -29,14 +29,10 @@ BYTES_AT_MOST: Final = 64 * 1024 * 1024
 RECORDS_AT_MOST: Final = 50_000
 #: Kafka that has acknowledged nothing for so long, although something waits, is away.
 SILENT_AFTER_S: Final = 3.0
-BATCH_BYTES: Final = 512 * 1024
 #: How long a record waits for others to fill its batch.
 LINGER_S: Final = 0.003
-_RETRY_S: Final = 0.25
-_REQUEST_TIMEOUT_MS: Final = 5_000
-_STOP_WITHIN_S: Final = 3.0
-#: The broker's errors that mean lost sequence numbers: the client is replaced.
-_SEQUENCE_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
+_REQUEST_TIMEOUT_S: Final = 5.0
+_PROBE_S: Final = 0.5
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -77,10 +73,8 @@ class AcknowledgedWrites:
 
     def __init__(self, settings: Settings, client: str) -> None:
         self._brokers = settings.kafka_brokers
-        self._client = f"{settings.application}-{client}"
+        self._client = BatchClient(settings, client, _REQUEST_TIMEOUT_S)
         self._partitions: Mapping[str, Sequence[_Partition]] = {}
-        self._producer: Any = None
-        self._replacing = asyncio.Lock()
         self._silence = f"Kafka at {self._brokers} does not answer"
         self._not_connected: str | None = f"Kafka at {self._brokers} has not answered yet"
         #: Records and bytes that wait for Kafka.
@@ -141,42 +135,20 @@ class AcknowledgedWrites:
             await asyncio.gather(*sending)
         finally:
             await cancel(*(task for task in sending if not task.done()))
-            await self._stop()
+            await self._client.stop()
 
     async def _connect(self) -> dict[str, int]:
         while True:
             try:
-                counts = await asyncio.to_thread(partition_counts, self._brokers)
-                self._producer = self._new_client()
-                await asyncio.wait_for(self._producer.start(), _REQUEST_TIMEOUT_MS / 1000)
+                counts = await asyncio.to_thread(partition_counts, self._brokers, TOPICS, _PROBE_S)
+                await self._client.start(_REQUEST_TIMEOUT_S)
             except TopicsMissingError as error:
                 self._not_connected = str(error)
             except (BrokerUnreachableError, KafkaError, TimeoutError):
                 self._not_connected = f"Kafka at {self._brokers} has not answered yet"
-                await self._stop()
             else:
                 return counts
-            await asyncio.sleep(_RETRY_S)
-
-    def _new_client(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
-        return AIOKafkaProducer(
-            bootstrap_servers=self._brokers,
-            client_id=self._client,
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
-            linger_ms=0,
-        )
-
-    async def _replace_client(self, failed: Any) -> None:  # noqa: ANN401 - as above
-        """Replace the client after it lost its sequence numbers; the first partition that notices does it for all."""
-        async with self._replacing:
-            if self._producer is failed:
-                await self._stop()
-                self._producer = self._new_client()
-                with contextlib.suppress(KafkaError):  # no broker yet: sending fails as retriable, and tries again
-                    await self._producer.start()
+            await asyncio.sleep(RETRY_S)
 
     async def _send(self, partition: _Partition) -> None:
         """Send what is taken for one partition, a batch at a time."""
@@ -185,29 +157,20 @@ class AcknowledgedWrites:
             await partition.filled.wait()
             await asyncio.sleep(LINGER_S)  # others come meanwhile
             while records:
-                batch = self._producer.create_batch()
-                count = 0
-                for record, timestamp_ms, _ in records:
-                    given = {"key": record.key, "value": record.value, "headers": list(record.headers)}
-                    if count == at_once or batch.append(timestamp=timestamp_ms, **given) is None:
-                        break
-                    count += 1
-                batch.close()
-                client, partition.sent_at = self._producer, time.monotonic()
+                batch = ((of.key, of.value, at, list(of.headers)) for of, at, _ in records)
+                partition.sent_at = time.monotonic()
                 try:
-                    await (await client.send_batch(batch, partition.topic, partition=partition.number))
-                except (KafkaError, AssertionError) as error:
-                    if not getattr(error, "retriable", False):
-                        if isinstance(error, BrokerResponseError) and not isinstance(error, _SEQUENCE_LOST):
-                            at_once = 1  # one of them is refused: each goes alone
-                            if count == 1:
-                                self._refuse(records.popleft(), error)
-                            continue
-                        await self._replace_client(client)
-                    await asyncio.sleep(_RETRY_S)
+                    count = await self._client.send(partition.topic, partition.number, batch, at_once)
+                except BatchRefusedError as error:
+                    at_once = 1  # one of them is refused: each goes alone
+                    if error.count == 1:
+                        self._refuse(records.popleft(), error)
                     continue
                 finally:
                     partition.sent_at = None
+                if count == 0:
+                    await asyncio.sleep(RETRY_S)
+                    continue
                 partition.moved_at = time.monotonic()
                 self._acknowledge(partition.topic, (records.popleft() for _ in range(count)), count)
                 at_once = RECORDS_AT_MOST
@@ -221,19 +184,13 @@ class AcknowledgedWrites:
             if write.left == 0 and not write.done.done():
                 write.done.set_result(None)
 
-    def _refuse(self, waiting: _Waiting, error: BrokerResponseError) -> None:
+    def _refuse(self, waiting: _Waiting, error: BatchRefusedError) -> None:
         record, _, write = waiting
         self._leave(record)
-        _LOG.error("%s: Kafka refused a record of %d bytes: %s", record.topic, record.size, type(error).__name__)
+        _LOG.error("%s: Kafka refused a record of %d bytes: %s", record.topic, record.size, error.kind)
         if not write.done.done():
-            write.done.set_exception(RecordRefusedError(f"Kafka refused a record: {type(error).__name__}"))
+            write.done.set_exception(RecordRefusedError(f"Kafka refused a record: {error.kind}"))
 
     def _leave(self, record: Record) -> None:
         self.waiting -= 1
         self.bytes -= record.size
-
-    async def _stop(self) -> None:
-        # Stopping waits for what is under way, which never ends where the broker is away.
-        if self._producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)

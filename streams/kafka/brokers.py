@@ -71,6 +71,18 @@ def admin_client(brokers: str, wait_s: float = PROBE_TIMEOUT_S) -> closing[Any]:
     return closing(client)
 
 
+def partition_counts(brokers: str, topics: Iterable[str], wait_s: float) -> dict[str, int]:
+    """Count each topic's partitions; makes no topic. Raises BrokerUnreachableError, or TopicsMissingError."""
+    with admin_client(brokers, wait_s) as admin:
+        found = {
+            topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]
+        }
+    wanted = list(topics)
+    if missing := [name for name in wanted if name not in found]:
+        raise TopicsMissingError(brokers, missing)
+    return {name: found[name] for name in wanted}
+
+
 def broker_answers(brokers: str, wait_s: float = 0.0) -> bool:
     """Tell whether a broker answers a Metadata request, trying for `wait_s` where none does at once."""
     try:

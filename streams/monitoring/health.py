@@ -22,6 +22,11 @@ Check = Callable[[], str | None]
 
 FINE: Final = "ok\n"
 
+
+def _nothing() -> None:
+    """Have nothing to say."""
+
+
 #: What `/` answers: the address is no page for people.
 _ROUTES: Final = """\
 /healthz  whether it makes progress
@@ -40,14 +45,19 @@ class Health:
         ready: Check,
         progress: Check,
         metrics: Callable[[], str],
-        slow: Check = lambda: None,
+        slow: Check = _nothing,
+        notice: Check = _nothing,
         stuck: Check | None = None,
     ) -> None:
-        """`slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does."""
+        """`slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does.
+
+        `notice` is for people, and no reason to restart the part or to send it nothing: `/healthz` and `/readyz` have
+        it.
+        """
         self._app = web.Application()
         self._app.router.add_get("/", _routes)
         self._app.router.add_get("/livez", _answering(stuck or progress))
-        add_routes(self._app, ready=ready, progress=progress, metrics=metrics, slow=slow)
+        add_routes(self._app, ready=ready, progress=progress, metrics=metrics, slow=slow, notice=notice)
         self._runner: web.AppRunner | None = None
 
     async def start(self, settings: Settings, part: str) -> int:
@@ -83,15 +93,21 @@ async def listen(app: web.Application, settings: Settings, part: str, **how: Any
 
 
 def add_routes(
-    app: web.Application, *, ready: Check, progress: Check, metrics: Callable[[], str], slow: Check = lambda: None
+    app: web.Application,
+    *,
+    ready: Check,
+    progress: Check,
+    metrics: Callable[[], str],
+    slow: Check = _nothing,
+    notice: Check = _nothing,
 ) -> None:
     """Give a part's own web server the three routes."""
 
     async def metrics_text(_: web.Request) -> web.Response:
         return web.Response(text=metrics(), headers={"Content-Type": CONTENT_TYPE})
 
-    app.router.add_get("/healthz", _answering(progress, slow))
-    app.router.add_get("/readyz", _answering(ready))
+    app.router.add_get("/healthz", _answering(progress, slow, notice))
+    app.router.add_get("/readyz", _answering(ready, notice))
     app.router.add_get("/metrics", metrics_text)
 
 
@@ -99,11 +115,10 @@ async def _routes(_: web.Request) -> web.Response:
     return web.Response(text=_ROUTES)
 
 
-def _answering(check: Check, also: Check = lambda: None) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answering(check: Check, *also: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         if (fault := check()) is not None:
             return web.Response(text=f"{fault}\n", status=503)
-        slow = also()
-        return web.Response(text=f"{FINE}{slow}\n" if slow else FINE)
+        return web.Response(text="".join([FINE, *(f"{said}\n" for each in also if (said := each()))]))
 
     return answer

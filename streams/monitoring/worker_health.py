@@ -7,6 +7,7 @@ from typing import Any
 from schemas import metric_definitions as declared
 from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.configuration.reloading import refusal_notice
 from streams.monitoring.activities import UNHEALTHY_AFTER_S
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, histogram, render
@@ -50,6 +51,7 @@ def worker_health_server(
         progress=lambda: _stuck(partitions, now()),
         stuck=lambda: _hung(partitions),
         slow=lambda: health_line(partitions.activities),
+        notice=lambda: refusal_notice(refused=refused()),
         metrics=lambda: render(
             _metric_values(partitions, batch_metrics.lags, refused=refused()), batch_metrics.histograms
         ),

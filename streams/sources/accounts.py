@@ -1,23 +1,27 @@
 """The accounts of `sources.toml` with their secrets: what the gateway, followers and imports work with.
 
-A secret is a `SecretStr`: it is in no `repr`, log or error.
+One that is faulty, or lacks a secret, leaves the others usable. A secret is a `SecretStr`: it is in no `repr`, log or
+error.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
 from schemas.configuration.mapping_file import MappingFile
-from schemas.configuration.parsed_files import ParsedFiles
-from schemas.configuration.source_models import SourceEntry, SourceName
+from schemas.configuration.parsed_files import ParsedFiles, TomlPath
+from schemas.configuration.source_models import SOURCES, SourceEntry, SourceName, is_account_name
 from schemas.configuration.toml_files import ConfigurationError
+from schemas.printable import printable
 from streams.configuration.folder import read_sources
 from streams.configuration.mapping_files import read_mapping
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 from streams.sources.adapter import AccountRules
+from streams.sources.pseudonyms import KEY_CHARACTERS
 
 
 class Account(NamedTuple):
@@ -42,25 +46,106 @@ class Account(NamedTuple):
         return f"{self.source}/{self.name}"
 
 
-def load_accounts(
+class FaultyAccount(NamedTuple):
+    """An entry of `sources.toml` that cannot be used."""
+
+    #: None: the entry names no source that there is, or no account.
+    source: SourceName | None
+    name: str | None
+    #: A line each: file, line, key, and what is to be done.
+    faults: tuple[str, ...]
+    #: Those of them that name a secret which is not on this machine.
+    missing: tuple[str, ...]
+    #: The entry as it is written.
+    written: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """How the account is named in messages: as it is written."""
+        return printable(f"{self.written.get('source', '?')}/{self.written.get('account', '?')}")
+
+    def may_be(self, source: str, name: str) -> bool:
+        """Tell whether this entry may be meant for an account."""
+        return self.source in {None, source} and self.name in {None, name}
+
+
+#: Which account: its source and name.
+AccountKey: TypeAlias = tuple[str, str]
+
+
+class SourceAccounts(NamedTuple):
+    """The accounts of `sources.toml`, in its order: those that can be used, and the others."""
+
+    sound: tuple[Account, ...]
+    faulty: tuple[FaultyAccount, ...]
+
+
+def read_accounts(
     folder: Path | None, environment: Mapping[str, str], fault: Callable[[Account], str | None] = lambda _: None
-) -> tuple[Account, ...]:
+) -> SourceAccounts:
     """Read all accounts and their secrets; `fault` says what else an account lacks for what it is read for.
 
-    Raises ConfigurationError with every fault at once.
+    Raises ConfigurationError with what is wrong with the file itself: then nobody knows which accounts it means.
     """
     files = read_sources(folder)
-    found = []
-    if not files.faults():  # else entries may lack what names their secrets
-        found = [_Secrets(files, *each, folder or Path(), environment).account() for each in files.sources]
-    if not files.faults():  # else an account lacks a secret, and that is named already
-        for (number, _), account in zip(files.sources, found, strict=True):
-            if (problem := fault(account)) is not None:
-                files.add_fault("sources", ("source", number), problem)
-    faults = files.faults()
+    missing: set[TomlPath] = set()
+    found = {  # of a faulty entry, too, so that secrets that it lacks are told with its other faults
+        number: _Secrets(files, number, entry, folder or Path(), environment, missing).account()
+        for number, entry in files.sources
+    }
+    faulty = faults_by_entry(files)
+    for number, account in found.items():
+        if number not in faulty and (problem := fault(account)) is not None:
+            files.add_fault("sources", ("source", number), problem)
+    faulty = faults_by_entry(files)
+    written = files.written_entries("sources", "source")
+    return SourceAccounts(
+        tuple(account for number, account in found.items() if number not in faulty),
+        tuple(_faulty_account(written[number], located, missing) for number, located in sorted(faulty.items())),
+    )
+
+
+def faults_by_entry(files: ParsedFiles) -> dict[int, list[tuple[TomlPath, str]]]:
+    """Give the faults of each entry by its place in the list.
+
+    Raises ConfigurationError for any other fault: then nobody knows which accounts the file means.
+    """
+    found: dict[int, list[tuple[TomlPath, str]]] = defaultdict(list)
+    located = files.faults_with_paths()
+    for path, line in located:
+        match path:
+            case ("source", int(number), *_):
+                found[number].append((path, line))
+    if sum(map(len, found.values())) < len(located) or len(files.faults()) > len(located):
+        raise ConfigurationError(files.faults())
+    return found
+
+
+def _faulty_account(
+    written: Mapping[str, Any], located: list[tuple[TomlPath, str]], missing: set[TomlPath]
+) -> FaultyAccount:
+    source, name = written.get("source"), written.get("account")
+    return FaultyAccount(
+        cast("SourceName", source) if source in SOURCES else None,
+        name if isinstance(name, str) and is_account_name(name) else None,
+        tuple(line for _, line in located),
+        tuple(line for path, line in located if path in missing),
+        written,
+    )
+
+
+def load_accounts(
+    folder: Path | None, environment: Mapping[str, str], source: str | None = None
+) -> tuple[Account, ...]:
+    """Read the accounts of one source, or of all, with their secrets.
+
+    Raises ConfigurationError with every fault of them at once, also of entries that may be of this source.
+    """
+    read = read_accounts(folder, environment)
+    faults = [line for each in read.faulty if source is None or each.source in {None, source} for line in each.faults]
     if faults:
         raise ConfigurationError(faults)
-    return tuple(found)
+    return tuple(each for each in read.sound if source in {None, each.source})
 
 
 def account_files(folder: Path | None) -> list[Path]:
@@ -83,9 +168,17 @@ class _Secrets:
     """Reads the secrets of one account, and notes those that are missing."""
 
     def __init__(
-        self, files: ParsedFiles, number: int, entry: SourceEntry, folder: Path, environment: Mapping[str, str]
+        self,
+        files: ParsedFiles,
+        number: int,
+        entry: SourceEntry,
+        folder: Path,
+        environment: Mapping[str, str],
+        missing: set[TomlPath],
     ) -> None:
+        """`missing` gets the place of each secret that is not on this machine."""
         self._files = files
+        self._missing = missing
         self._number = number
         self._entry = entry
         self._folder = folder
@@ -126,12 +219,21 @@ class _Secrets:
             bots=frozenset(entry.bots),
             former_agents=frozenset(entry.former_agents),
             time_zone=ZoneInfo(entry.time_zone) if entry.time_zone else None,
-            pseudonym_key=self._one("pseudonym"),
+            pseudonym_key=self._pseudonym_key(),
             agent_domains=frozenset(domain.casefold() for domain in entry.agent_domains),
             mailboxes=frozenset(mailbox.casefold() for mailbox in entry.mailboxes),
             subject_token=entry.subject_token or "",
             mapping=self._mapping(),
         )
+
+    def _pseudonym_key(self) -> SecretStr:
+        """Read the key of pseudonyms; a short one could be found by trying, and with it whom a pseudonym stands for."""
+        key = self._one("pseudonym")
+        if 0 < len(key.get_secret_value()) < KEY_CHARACTERS:
+            named = "pseudonym_env" if self._entry.pseudonym_env else "pseudonym_file"
+            problem = f"the key has fewer than {KEY_CHARACTERS} characters: make one with `openssl rand -hex 32`"
+            self._files.add_fault("sources", ("source", self._number, named), problem)
+        return key
 
     def _mapping(self) -> MappingFile | None:
         """Read the account's mapping file; its faults are the account's."""
@@ -161,5 +263,7 @@ class _Secrets:
         try:
             return SecretStr(secret())
         except SecretMissingError as error:
-            self._files.add_fault("sources", ("source", self._number, *path), str(error))
+            at = ("source", self._number, *path)
+            self._missing.add(at)
+            self._files.add_fault("sources", at, str(error))
             return SecretStr("")

@@ -1,8 +1,9 @@
 """Events into Kafka: keyed, in order within a partition, acknowledged by all replicas; it waits for a lost broker.
 
-One batch of a partition is sent at a time, so that retries keep the order. After an outage exactly the records that
-were not acknowledged are sent again: a record may be in the topic twice, and is never missing. It decides nothing about
-events: topic, key and bytes come from outside.
+After an outage exactly the records that were not acknowledged are sent again: a record may be in the topic twice, and
+is never missing. It decides nothing about events: topic, key and bytes come from outside. Unlike the gateway's writes,
+it has whoever sends wait for room, gives up after a time, and ends at a record that Kafka refuses: an import can be
+started again, and a hook cannot.
 """
 
 import asyncio
@@ -10,28 +11,26 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownProducerId
+from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import SOURCES
-from streams.kafka.brokers import BrokerUnreachableError, TopicsMissingError, admin_client
+from streams.kafka.batch_client import RETRY_S, BatchClient, BatchRefusedError, Headers
+from streams.kafka.brokers import BrokerUnreachableError, partition_counts
 from streams.kafka.partitioner import partition_of
 from streams.times import now_ms
 
 #: Records that wait here before `send` waits: enough for full batches, little enough to hold in memory.
 BUFFERED: Final = 50_000
-BATCH_BYTES: Final = 512 * 1024
 #: How long a record waits for others to fill its batch.
 LINGER_S: Final = 0.005
 #: An outage that lasts so long is reported.
 REPORT_AFTER_S: Final = 3.0
 _POLL_S: Final = 0.25
-_STOP_WITHIN_S: Final = 3.0
-#: The broker's errors that mean lost sequence numbers: the client is replaced.
-_SEQUENCE_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
+_REQUEST_TIMEOUT_S: Final = 10.0
+_NO_HEADERS: Final[Headers] = []
 
 
 class ProduceError(RuntimeError):
@@ -43,18 +42,6 @@ class _QueuedRecord(NamedTuple):
     value: bytes
     timestamp_ms: int
     origin: str
-
-
-def partitions_of_sources(brokers: str, wait_s: float) -> dict[str, int]:
-    """Count each source topic's partitions; makes no topic. Raises BrokerUnreachableError, or TopicsMissingError."""
-    with admin_client(brokers, wait_s) as admin:
-        found = {
-            topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]
-        }
-    missing = [name for name in SOURCES if name not in found]
-    if missing:
-        raise TopicsMissingError(brokers, missing)
-    return {name: found[name] for name in SOURCES}
 
 
 class _PartitionQueue:
@@ -83,7 +70,7 @@ class EventProducer:
         self.sent_by_origin: Counter[str] = Counter()
         self._report = report
         self._give_up_s = give_up_s
-        self._client = f"{settings.application}-{client}"
+        self._client = BatchClient(settings, client, _REQUEST_TIMEOUT_S)
         self._counts: Mapping[str, int] = {}
         self._queues: dict[tuple[str, int], _PartitionQueue] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,18 +79,14 @@ class EventProducer:
         self._acknowledged_at = 0.0
         #: Whether an outage was reported, and its end not yet.
         self._outage_reported = False
-        self._producer: Any = None
-        self._replacing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         started = time.monotonic()
         self._counts = await self._source_topics(started + self._give_up_s)
         left_s = max(_POLL_S, self._give_up_s - (time.monotonic() - started))
-        self._producer = self._new_client()
         try:
-            await asyncio.wait_for(self._producer.start(), left_s)
+            await self._client.start(left_s)
         except (KafkaError, TimeoutError):
-            await self._stop()
             raise BrokerUnreachableError(self.brokers, self._give_up_s) from None
         self.connected = True
         for topic, count in self._counts.items():
@@ -121,35 +104,14 @@ class EventProducer:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._stop()
-
-    def _new_client(self) -> Any:  # noqa: ANN401 - aiokafka carries no types
-        return AIOKafkaProducer(
-            bootstrap_servers=self.brokers,
-            client_id=self._client,
-            acks="all",
-            enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=10_000,
-            linger_ms=0,
-        )
-
-    async def _replace_client(self, failed: Any) -> None:  # noqa: ANN401 - as above
-        """Replace the client after it lost its sequence numbers; the first partition that notices does it for all."""
-        async with self._replacing:
-            if self._producer is not failed:
-                return
-            await self._stop()
-            self._producer = self._new_client()
-            with contextlib.suppress(KafkaError):  # no broker yet: sending fails as retriable, and tries again
-                await self._producer.start()
+            await self._client.stop()
 
     async def _source_topics(self, deadline: float) -> Mapping[str, int]:
         """Find the topics as soon as the broker is there; each attempt is short, so that a wait can be cancelled."""
         reported = False
         while True:
             with contextlib.suppress(BrokerUnreachableError):
-                return await asyncio.to_thread(partitions_of_sources, self.brokers, 0.5)
+                return await asyncio.to_thread(partition_counts, self.brokers, SOURCES, 0.5)
             if time.monotonic() >= deadline:
                 raise BrokerUnreachableError(self.brokers, self._give_up_s)
             if not reported:
@@ -205,24 +167,15 @@ class EventProducer:
             await queue.filled.wait()
             await asyncio.sleep(LINGER_S)
             while records:
-                batch = self._producer.create_batch()
-                count = 0
-                for key, value, timestamp_ms, _ in records:
-                    if batch.append(key=key, value=value, timestamp=timestamp_ms) is None:
-                        break
-                    count += 1
-                batch.close()
-                client = self._producer
+                batch = ((key, value, at, _NO_HEADERS) for key, value, at, _ in records)
                 try:
-                    await (await client.send_batch(batch, topic, partition=partition))
-                except (KafkaError, AssertionError) as error:
-                    if not getattr(error, "retriable", False):
-                        if isinstance(error, BrokerResponseError) and not isinstance(error, _SEQUENCE_LOST):
-                            size = len(records[0].value)
-                            self._fail(ProduceError(f"{topic}: Kafka refused a record of {size} bytes: {error}"))
-                            return
-                        await self._replace_client(client)
-                    await asyncio.sleep(_POLL_S)  # the watch decides for how long this goes on
+                    count = await self._client.send(topic, partition, batch)
+                except BatchRefusedError as error:
+                    size = len(records[0].value)
+                    self._fail(ProduceError(f"{topic}: Kafka refused a record of {size} bytes: {error}"))
+                    return
+                if count == 0:
+                    await asyncio.sleep(RETRY_S)  # the watch decides for how long this goes on
                     continue
                 self.sent_by_origin.update(records.popleft().origin for _ in range(count))
                 self.waiting -= count
@@ -246,8 +199,3 @@ class EventProducer:
                 left_s = self._give_up_s - silent_s
                 where = f"Kafka at {self.brokers} does not answer"
                 self._report(f"{where}: {self.sent.total():,} events are acknowledged; waiting up to {left_s:.0f} s")
-
-    async def _stop(self) -> None:
-        # Stopping waits for what is under way, which never ends where the broker is away.
-        with contextlib.suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)

@@ -7,32 +7,28 @@ crash the page is read again, which gives the same events. Imports and followers
 import asyncio
 import time
 from collections import Counter
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from schemas.exits import EndError, Exit
 from schemas.source_gauges import QueueState, SourceGauge
 from streams.sources.accounts import Account
-from streams.sources.adapter import Adapter, MapRow, Payload, Request, UnmappableError
-from streams.sources.backfill.pages import Page, VendorApi, VendorPayload, VendorRefusedError
+from streams.sources.adapter import Adapter, MapRow, Payload, UnmappableError
+from streams.sources.answered_mapping import answers_at_most, map_with_answers
+from streams.sources.backfill.pages import Page, VendorPayload
 from streams.sources.checked_events import OutgoingEvent
-from streams.sources.event_producer import EventProducer
-from streams.sources.guarded import map_guarded
-from streams.sources.source_gauges import SourceGauges, one_of_each
-from streams.sources.source_positions import SourcePosition, SourcePositions
-from streams.sources.vendor_dead_letters import VendorDeadLetter, VendorDeadLetters, vendor_letter
+from streams.sources.connections import SourceConnections
+from streams.sources.source_gauges import one_of_each
+from streams.sources.source_positions import SourcePosition
+from streams.sources.vendor_dead_letters import VendorDeadLetter, vendor_letter
 from streams.times import now_ms
 
 #: Payloads after which the loop gets its turn, for the producer to work.
 _AT_ONCE: Final = 500
-#: How often an adapter may ask for more before it maps a payload.
-_ROUNDS: Final = 5
 #: Of so many first payloads more than half must be mappable: else it is the wrong file, or the wrong form.
 _TRIED: Final = 200
 _BAD_SHARE: Final = 0.5
 #: A position in the midst of pages is written so often at most.
 SETTLE_EVERY_S: Final = 1.0
-#: Statuses that are about one thing that was asked for, and not about the account.
-_OF_ONE_THING: Final = frozenset({403, 404, 410, 422})
 
 
 class OnPage(Protocol):
@@ -44,33 +40,25 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account. Whoever makes it connects `producer` and the other writers, and ends them."""
+    """Sends the pages of one account, by connections that whoever makes it opens and ends."""
 
     def __init__(
         self,
         adapter: Adapter,
         account: Account,
         key: bytes | None,
+        connections: SourceConnections,
         *,
-        producer: EventProducer,
-        letters: VendorDeadLetters,
-        positions: SourcePositions,
-        api: VendorApi,
-        gauges: SourceGauges | None = None,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the key of the position, None: no position is kept. `gauges` writes the states of queues.
+        """`key` is the key of the position, None: no position is kept.
 
         `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
         self._adapter = adapter
         self._account = account
         self._key = key
-        self._producer = producer
-        self._letters = letters
-        self._positions = positions
-        self._api = api
-        self._gauges = gauges
+        self._producer, self._letters, self._positions, self._gauges, self._api = connections
         #: States of queues that are still to be written.
         self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
@@ -113,7 +101,7 @@ class PageSender:
         states, self._states = self._states, []
         known = [each for each in states if each.at not in self._incomplete or each.queue not in self._shared]
         self._incomplete.clear()
-        if known and self._gauges is not None:
+        if known:
             await self._gauges.write(one_of_each(known))
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
@@ -146,28 +134,17 @@ class PageSender:
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
         given = Payload(payload.body, received_at=payload.told_at or now_ms(), line=payload.line)
-        answers: dict[Request, Any] = {}
-        for _ in range(_ROUNDS):
-            outcome = map_guarded(self._adapter, payload.form, given, self._account.rules, answers)
-            if not outcome.requests:
-                self._unmappable_states.pop(payload.where, None)
-                self.nothing += bool(outcome.nothing)
-                self._states += (self._gauge(state, given.received_at) for state in outcome.states)
-                return outcome.records
-            for request in outcome.requests:
-                answers[request] = await self._answer(request)
-        raise UnmappableError("", f"more than {_ROUNDS} rounds of requests are needed")
+        at_most = answers_at_most(self._account.entry)
+        outcome = await map_with_answers(
+            self._adapter, payload.form, given, self._account.rules, self._api.get, at_most=at_most
+        )
+        self._unmappable_states.pop(payload.where, None)
+        self.nothing += bool(outcome.nothing)
+        self._states += (self._gauge(state, given.received_at) for state in outcome.states)
+        return outcome.records
 
     def _gauge(self, state: QueueState, at: int) -> SourceGauge:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
-
-    async def _answer(self, request: Request) -> Any:  # noqa: ANN401 - JSON
-        try:
-            return await self._api.get(request)
-        except VendorRefusedError as error:
-            if error.status in _OF_ONE_THING:
-                raise UnmappableError("", f"{request.path} cannot be fetched: {error}") from None
-            raise
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         if payload.told_at:  # it comes again and again: one letter says it

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from streams.sources.adapter import AccountRules
 
+#: The fewest that a key has.
+KEY_CHARACTERS: Final = 32
 _DIGEST_BYTES: Final = 16
 
 

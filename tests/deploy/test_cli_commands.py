@@ -14,6 +14,25 @@ def test_a_command_explains_itself(command: str) -> None:
     assert f"pulssi {command}" in answer.output
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("gatway",), "gateway"),
+        (("import", "zendsk"), "zendesk"),
+        (("follow", "asterix"), "asterisk"),
+        (("source", "check", "chatwood", "x.json"), "chatwoot"),
+        (("source", "capture", "twillio", "acme"), "twilio"),
+        (("health", "gatway"), "gateway"),
+        (("dlq", "list", "--from", "fresdesk/acme"), "freshdesk"),
+        (("dlq", "replay", "--all", "--from", "contacts.chats"), "contacts.chat"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_one_that_is_meant(words: tuple[str, ...], meant: str) -> None:
+    """Of a command, a source, a part or a topic; the command does not run."""
+    answer = CliRunner().invoke(main, words)
+    assert (answer.exit_code, f"; did you mean {meant}?" in answer.output) == (2, True), answer.output
+
+
 def test_the_list_names_each() -> None:
     """As `pulssi --help` shows it."""
     answer = CliRunner().invoke(main, ["--help"])

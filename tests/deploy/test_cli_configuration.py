@@ -117,13 +117,38 @@ def test_check_config_notes_what_is_missing_here(tmp_path: Path) -> None:
     code, said = _run("check-config", str(tmp_path))
     assert code == 0
     assert said.splitlines()[1:] == [
-        f"note: {tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable NOT_SET_HERE is not set",
+        (
+            f"note: {tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable NOT_SET_HERE is not set:"
+            " set it before the start, or name a file, which is read again without a restart"
+        ),
         f"note: asterisk/main: there is no {tmp_path}/queue_log",
-        "Notes are about this machine: the parts end, or wait, where they find the same.",
+        "Notes are about this machine: an account is not used where its part finds the same.",
     ]
-    assert "sources zendesk/acme, asterisk/main" in said
+    assert "sources asterisk/main, zendesk/acme" in said
     code, said = _run("check-config", str(tmp_path), "--json")
     assert (code, len(json.loads(said)["notes"])) == (0, 2)
+
+
+def test_check_config_refuses_a_short_key_of_pseudonyms(tmp_path: Path) -> None:
+    """Wherever the parts run it is too short."""
+    (tmp_path / "key").write_text("hunter2")
+    (tmp_path / "sources.toml").write_text(
+        '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npseudonym_file = "key"\n'
+    )
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert "sources.toml:5: source 1.pseudonym_file: the key has fewer than 32 characters" in said
+    assert "hunter2" not in said
+
+
+def test_check_config_names_faults_of_accounts_beside_others(tmp_path: Path) -> None:
+    """Of every account, and of the other files, at once."""
+    (tmp_path / "centre.toml").write_text(_FAULTY)
+    (tmp_path / "sources.toml").write_text(
+        '[[source]]\nsource = "zendesk"\naccount = "acme"\n[[source]]\nsource = "giosg"\naccount = "A b"\n'
+    )
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("centre.toml"), said.count("sources.toml")) == (2, 2, 2)
 
 
 def test_check_config_names_every_fault(tmp_path: Path) -> None:

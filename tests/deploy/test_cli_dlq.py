@@ -15,8 +15,10 @@ from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.sources.adapter import FULL, AccountRules, Adapter, Mapped, Payload, UnmappableError
 from streams.sources.contact_events import ContactEvents
 from streams.sources.vendor_values import json_object, text_at
+from tests.dashboards.face_under_fire import in_a_thread
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import chat_event, produce, read_all
+from tests.streams.sources.freshdesk_ticket import NUMBER, entry, ticket_api
 
 CHATS: Final = CONTACTS["chat"]
 GOOD: Final = chat_event("contact.started", "desk:acme:1", "2026-03-02T08:00:00Z")
@@ -158,7 +160,7 @@ def test_a_vendors_payload_is_mapped_anew(settings: Settings, monkeypatch: pytes
         return Mapped(tuple(made.events))
 
     adapter = Adapter("zendesk", "Zendesk", {"hook": by_group}, {"offered": FULL})
-    monkeypatch.setattr("streams.dead_letters.letter.adapter_of", lambda _source: adapter)
+    monkeypatch.setattr("streams.dead_letters.replay.adapter_of", lambda _source: adapter)
     about = {"source": "zendesk", "account": "acme", "form": "hook"}
     write(
         settings,
@@ -175,3 +177,29 @@ def test_a_vendors_payload_is_mapped_anew(settings: Settings, monkeypatch: pytes
     (record,) = read_all(settings, CHATS)
     assert orjson.loads(record.value())["queue"] == "billing"
     assert len(listed()) == 2
+
+
+def test_what_a_payload_leaves_out_is_asked_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each letter has its outcome; what was sent is off the list, also if the API refuses another one."""
+    monkeypatch.setenv("ACME", "s3cret")
+    about = {"source": "freshdesk", "account": "acme", "form": "hook"}
+    with in_a_thread(ticket_api(250)) as api:
+        (tmp_path / "sources.toml").write_text(entry(api), encoding="utf-8")
+        write(
+            settings,
+            *(letter(b'{"ticket_id": "%d"}' % number, "unmappable", "away", **about) for number in (NUMBER, 7)),
+        )
+        good, gone = (each["id"] for each in listed())
+        tried = pulssi("replay", "--all", "--dry-run")
+        assert (tried.exit_code, f"{good}: would send " in tried.output) == (1, True)
+        assert read_all(settings, CONTACTS["email"]) == []
+        done = pulssi("replay", "--all", "--json")
+    report = json.loads(done.output)
+    assert (done.exit_code, list(report["sent"]), list(report["refused"])) == (1, [good], [gone])
+    assert "/api/v2/tickets/7 cannot be fetched" in report["refused"][gone]
+    types = [orjson.loads(record.value())["type"] for record in read_all(settings, CONTACTS["email"])]
+    assert types.count("message.sent") == 251
+    assert report["sent"][good] == len(types)
+    assert [each["id"] for each in listed()] == [gone]

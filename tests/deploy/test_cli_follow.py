@@ -149,19 +149,27 @@ def test_without_such_an_account_it_ends(tmp_path: Path) -> None:
     assert "no such account that can be followed" in done.text
 
 
-def test_a_secret_that_is_missing_ends_it_alone(tmp_path: Path) -> None:
-    """With 1, as the gateway: `pulssi up` leaves it down and names the fault, and wallboard and worker go on."""
-    (tmp_path / "sources.toml").write_text(
-        '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npath = "queue_log"\n'
-        'pseudonym_env = "NOT_SET_HERE"\n',
-        encoding="utf-8",
-    )
-    done = run(tmp_path, "follow", "--config", str(tmp_path), PULSSI_FOLLOW_PORT="0")
-    assert (done.code, len(done.lines)) == (1, 1)
-    assert "sources.toml:6: source 1.pseudonym_env: the environment variable NOT_SET_HERE is not set" in done.text
+def test_a_secret_that_is_missing_is_waited_for(broker: KafkaServer, tmp_path: Path) -> None:
+    """The other log is read meanwhile; once the secret is there its account is followed, without a restart."""
+    calls, others = Calls(tmp_path / "queue_log"), Calls(tmp_path / "other_log")
+    config = configured(tmp_path, calls.path)
+    written = (config / "sources.toml").read_text(encoding="utf-8")
+    other = written.replace('"main"', '"other"').replace("queue_log", "other_log")
+    (config / "sources.toml").write_text(f'{written}{other}pseudonym_file = "key"\n', encoding="utf-8")
+    calls.append(3)
+    others.append(4)
+    environment = clean_environment(tmp_path, PULSSI_FOLLOW_PORT="0", **broker.settings_env())
+    with Program(pulssi_command("follow", "--config", str(config)), environment) as program:
+        program.await_line("asterisk/other: it is not followed until this is mended")
+        await_records(broker.bootstrap, 3)
+        (config / "key").write_text("k" * 32, encoding="utf-8")
+        await_records(broker.bootstrap, 7)
+    assert "sources.toml:11: source 2.pseudonym_file" in program.text
 
 
-@pytest.mark.parametrize(("path", "runs"), [("", False), ('path = "queue_log"\n', True)])
+@pytest.mark.parametrize(
+    ("path", "runs"), [("", False), ('path = "queue_log"\n', True), ('path = "queue_log"\nqueues = 1\n', True)]
+)
 def test_up_runs_it_where_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, *, runs: bool
 ) -> None:

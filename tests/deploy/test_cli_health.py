@@ -14,7 +14,7 @@ from streams.monitoring.health import Health
 from tests.dashboards.face_under_fire import in_a_thread
 
 #: What each part of the tests says of its progress and of its readiness; None: all is well.
-Words = tuple[str | None, str | None]
+Words = tuple[str | None, str | None] | tuple[str | None, str | None, str]
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,10 @@ def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def _part(name: str, words: Words) -> AsyncIterator[None]:
-    health = Health(ready=lambda: words[1], progress=lambda: words[0], metrics=str)
+    stuck, unready, *notice = words
+    health = Health(
+        ready=lambda: unready, progress=lambda: stuck, notice=lambda: notice[0] if notice else None, metrics=str
+    )
     await health.start(load_settings(), name)
     yield
     await health.stop()
@@ -59,6 +62,14 @@ def test_what_listens_is_asked(sink: Callable[[Words], None]) -> None:
     assert (_asked().exit_code, _asked("sink").exit_code) == (0, 0)
     starting = _asked("--ready")
     assert (starting.exit_code, "sink: 503: reads its journals" in starting.output) == (1, True)
+
+
+def test_what_somebody_has_to_mend_is_told(sink: Callable[[Words], None]) -> None:
+    """Exit 0: a restart mends nothing of it."""
+    sink((None, None, "zendesk/acme: its hooks are answered with 503"))
+    for words in ((), ("--ready",)):
+        told = _asked(*words)
+        assert (told.exit_code, told.output) == (0, "ok\nsink: zendesk/acme: its hooks are answered with 503\n")
 
 
 def test_no_progress_is_no_health(sink: Callable[[Words], None]) -> None:

@@ -112,7 +112,10 @@ def test_check_says_why_there_are_no_events(tmp_path: Path, sent: bytes, line: s
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [(("--form", "audit"), "--form: zendesk has hook"), (("--account", "none"), "sources.toml has no zendesk/none")],
+    [
+        (("--form", "audit"), "--form: zendesk has hook"),
+        (("--account", "acne"), "sources.toml has no zendesk/acne; did you mean acme?"),
+    ],
 )
 def test_check_names_what_it_cannot_use(tmp_path: Path, words: tuple[str, ...], fault: str) -> None:
     """In one line, with code 2."""
@@ -215,6 +218,21 @@ def test_list_names_who_takes_no_hooks(tmp_path: Path) -> None:
     made.write_sources(tmp_path, '[[source]]\nsource = "zendesk"\naccount = "a"\nurl = "https://desk.example.com"\n')
     shown = pulssi("source", "list").output
     assert ("/hooks/zendesk" in shown, "takes no hooks and is not followed" in shown) == (False, True)
+
+
+def test_list_names_faulty_accounts(tmp_path: Path) -> None:
+    """Beside the others, which are shown as ever."""
+    made.write_sources(
+        tmp_path,
+        f'{made.SOURCES}path = 1\n[[source]]\nsource = "zendsk"\naccount = "b"\n',
+    )
+    shown = pulssi("source", "list")
+    assert (shown.exit_code, shown.output.count("faulty: ")) == (0, 2)
+    assert "zendesk/acme\n    http://127.0.0.1:" in shown.output
+    found = json.loads(pulssi("source", "list", "--json").output)["accounts"]
+    assert [(each["source"], len(each["faults"])) for each in found[-2:]] == [("asterisk", 1), ("zendsk", 1)]
+    made.write_sources(tmp_path, "[[source]\n")
+    assert pulssi("source", "list").exit_code == 2
 
 
 def test_list_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from deploy.embedded.demonstration import demonstrate
 from deploy.embedded.ports import any_free
 from deploy.embedded.stack_layout import StackLayout, part_groups, plan_layout
 from deploy.embedded.stack_output import TerminalOutput
+from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.environment import load_settings
 from tests.deploy.program import run
 
@@ -68,6 +69,32 @@ def test_no_two_parts_get_one_port(tmp_path: Path) -> None:
         layout = plan_layout(settings, tmp_path, None, said.append)
     assert len(set(layout.ports.values())) == len(layout.ports)
     assert any(line.startswith(f"port {busy} is busy: the worker takes ") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", set()),
+        ('[[source]]\nsource = "zendesk"\naccount = "A b"\nsecret_env = ["X"]\n', {"gateway"}),
+        ('[[source]]\nsource = "zendsk"\naccount = "acme"\n', {"gateway", "follow"}),
+    ],
+)
+def test_a_faulty_account_has_its_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, parts: set[str]
+) -> None:
+    """The part names the fault, and uses the account once it is mended; of an unknown source both may."""
+    (tmp_path / "sources.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path))
+    layout = plan_layout(load_settings({}), tmp_path, 21400, lambda _: None)
+    assert set(layout.own_parts) & {"gateway", "follow"} == parts
+
+
+def test_a_file_that_is_no_toml_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what it means."""
+    (tmp_path / "sources.toml").write_text("[[source]\n", encoding="utf-8")
+    monkeypatch.setenv("PULSSI_CONFIG", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="is not TOML"):
+        plan_layout(load_settings({}), tmp_path, 21400, lambda _: None)
 
 
 def test_a_demonstration_begins_at_midnight(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Reads lists out of what a vendor's API answers: another kind of answer is a refusal, and no empty list."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, Protocol
 
-from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.accounts import Account
+from streams.sources.adapter import UnmappableError
+from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi, VendorRefusedError
 
 _OK: Final = 200
 #: Statuses of something that is gone, or that the account may not see.
@@ -24,3 +26,27 @@ def text_of(row: Any, key: str) -> str:  # noqa: ANN401 - JSON
     """Return text or a whole number of a row as text; empty where there is none."""
     found = row.get(key) if isinstance(row, Mapping) else None
     return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+
+
+class Reading(Protocol):
+    """A run of an import."""
+
+    def pages(self, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        """Yield what is left behind a position. Raises UnmappableError for an answer of another form."""
+        ...
+
+
+def backfill_of(reading: Callable[[VendorApi, Period], Reading]) -> Backfill:
+    """Make a back-fill that tells of an answer of another form as a refusal of its vendor's."""
+
+    async def pages(
+        account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None, /
+    ) -> AsyncIterator[Page]:
+        del account
+        try:
+            async for page in reading(api, period).pages(position):
+                yield page
+        except UnmappableError as error:
+            raise VendorRefusedError(_OK, f"with {error}: is this vendor's version another one?") from None
+
+    return pages

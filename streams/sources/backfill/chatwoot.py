@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from streams.sources.accounts import Account
 from streams.sources.adapter import Request, UnmappableError
+from streams.sources.backfill.answers import backfill_of
 from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.vendor_values import JsonObject, list_at, optional_text_at, time_of, value_at
 from streams.times import milliseconds, now_ms
@@ -37,7 +37,6 @@ _CSAT: Final = ("id", "rating", "message_id", "conversation_id", "created_at", "
 #: Answers that say that an edition has no reporting events, or that this token may not read them.
 _WITHOUT: Final = frozenset({401, 403, 404})
 _GONE: Final = 404
-_OK: Final = 200
 
 
 class _Import:
@@ -189,18 +188,7 @@ class _Import:
         return {**_parts(found, _BESIDE), "meta": _meta(found)}
 
 
-async def _pages(
-    account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None
-) -> AsyncIterator[Page]:
-    del account
-    try:
-        async for page in _Import(api, period).pages(position):
-            yield page
-    except UnmappableError as error:
-        raise VendorRefusedError(_OK, f"with {error}: is this vendor's version another one?") from None
-
-
-BACKFILL: Final[Backfill] = _pages
+BACKFILL: Final[Backfill] = backfill_of(_Import)
 
 
 def _objects(answer: Any, path: str) -> list[JsonObject]:  # noqa: ANN401 - JSON

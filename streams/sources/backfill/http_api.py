@@ -1,13 +1,11 @@
-"""The vendor's API over HTTP: signed in, at the vendor's pace, tried again where that helps.
+"""The vendor's API as an import, a follower or a replay asks it: at the vendor's pace, again where that helps.
 
 One request at a time. How fast: `requests_per_minute` of the account or the vendor's, slower where an answer says so.
-No redirect is followed, for it would take the token elsewhere. No token and no body is in any error.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -24,7 +22,7 @@ from streams.outbound_addresses import AddressGuard, AddressRefusedError
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.backfill.vendor_access import access_of
+from streams.sources.vendor_connection import VendorAwayError, VendorConnection, content_of
 
 #: From the first packet to the end of an answer: exports are slow.
 TIMEOUT_S: Final = 120.0
@@ -35,29 +33,9 @@ LONGEST_WAIT_S: Final = 300.0
 _BACK_OFF_S: Final = 60.0
 #: The largest answer that is read.
 ANSWER_BYTES: Final = 256 * 1024 * 1024
-_TOO_MANY: Final = 429
-_OWN_ERRORS: Final = 500
 _NOT_FOUND: Final = 404
 #: A path that begins so is a whole address.
 _ELSEWHERE: Final = ("https://", "http://")
-_REDIRECTS: Final = range(300, 400)
-_OK: Final = range(200, 300)
-#: A number above this is a point in time and no length (2001-09-09).
-_POINT_IN_TIME: Final = 1_000_000_000
-_PROBLEMS: Final = {
-    400: "it does not understand {path}: does the vendor's server have another version?",
-    403: "its user may not read {path}: give it the right at the vendor",
-    404: "there is no {path}: check `url`",
-    410: "{path} does not exist any more",
-}
-
-
-class _AskAgainError(Exception):
-    """No answer, or one that may be better later; `after_s`: when the vendor wants to be asked again."""
-
-    def __init__(self, problem: str, after_s: float | None = None) -> None:
-        super().__init__(problem)
-        self.after_s = after_s
 
 
 class HttpApi:
@@ -82,18 +60,12 @@ class HttpApi:
         self._give_up_s = give_up_s
         self._sleep = sleep
         self._now = now
-        access = access_of(account.source)
-        self._url = account.entry.url or ""
-        self._headers: Mapping[str, str] = {}
-        self.use_token(account.token)
-        self._between_s = 60 / (account.entry.requests_per_minute or access.requests_per_minute)
+        self._connection = VendorConnection(account, largest=ANSWER_BYTES, now=now)
         #: When the next request may go out.
         self._next_at = 0.0
         self._one_at_a_time = asyncio.Lock()
         self._elsewhere = elsewhere
         self._session: Any = None
-        #: Requests that were answered.
-        self.requests = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,9 +79,7 @@ class HttpApi:
 
     def use_token(self, token: SecretStr) -> None:
         """Sign in by another token from now on; by none where it is empty."""
-        account = self._account
-        signs_in = access_of(account.source).headers(account.entry.user or "", token)
-        self._headers = {"Accept": "application/json", **signs_in}
+        self._connection.use_token(token)
 
     async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """Return the answer's JSON. Raises VendorRefusedError; EndError where nobody answers, or nothing is set."""
@@ -121,7 +91,7 @@ class HttpApi:
 
     async def _answer(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
         elsewhere = request.path.startswith(_ELSEWHERE)
-        if not (request.base or self._url or elsewhere):
+        if not (request.base or self._account.entry.url or elsewhere):
             path = self._account.path
             raise EndError(
                 f"{path} needs the vendor's API: set `url` and `token_env` of it in sources.toml", Exit.UNUSABLE
@@ -129,7 +99,7 @@ class HttpApi:
         async with self._one_at_a_time:
             try:
                 async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(_AskAgainError),
+                    retry=retry_if_exception_type(VendorAwayError),
                     stop=stop_after_delay(self._give_up_s),
                     wait=_wait,
                     sleep=self._wait_and_report,
@@ -137,7 +107,7 @@ class HttpApi:
                 ):
                     with attempt:
                         return await self._once(method, request, body)
-            except _AskAgainError as error:
+            except VendorAwayError as error:
                 raise EndError(f"{self._account.path}: {error}; it was tried long enough", Exit.UNREACHABLE) from None
         return None  # never: either an answer or an error
 
@@ -150,50 +120,13 @@ class HttpApi:
         ahead_s = self._next_at - self._now()
         if ahead_s > 0:
             await self._wait_and_report(min(ahead_s, LONGEST_WAIT_S))
-        self._next_at = self._now() + self._between_s
+        self._next_at = self._now() + 60 / self._connection.requests_per_minute
         if request.path.startswith(_ELSEWHERE):
             return await self._file(request.path)
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
-        try:
-            async with self._opened().request(
-                method,
-                f"{request.base or self._url}{request.path}",
-                params=list(request.query),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-            ) as answer:
-                self.requests += 1
-                told_s = _told_wait_s(answer.headers, self._now())
-                self._check(answer.status, request.path, told_s)
-                if told_s is not None and _none_left(answer.headers):
-                    self._next_at = max(self._next_at, self._now() + told_s)
-                content = await _content(answer)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _AskAgainError(f"the vendor's API does not answer ({type(error).__name__})") from None
-        try:
-            return orjson.loads(content)
-        except orjson.JSONDecodeError:
-            raise VendorRefusedError(answer.status, f"no JSON at {request.path}: check `url`") from None
-
-    def _check(self, status: int, path: str, told_s: float | None) -> None:
-        if status in _OK:
-            return
-        if status == _TOO_MANY or status >= _OWN_ERRORS:
-            raise _AskAgainError(f"the vendor's API answers {status}", told_s)
-        if status == 401:  # noqa: PLR2004 - the one about the token
-            raise VendorRefusedError(status, self._token_problem())
-        if status in _REDIRECTS:
-            raise VendorRefusedError(status, "it is elsewhere: set `url` to the address that it redirects to")
-        raise VendorRefusedError(status, _PROBLEMS.get(status, "{path} is refused").format(path=path))
-
-    def _token_problem(self) -> str:
-        entry = self._account.entry
-        where = entry.token_env or (f"the file {entry.token_file}" if entry.token_file else "")
-        if not where:
-            return f"it wants a token: set `token_env` of {self._account.path}"
-        user = " and `user`" if entry.user else ""
-        return f"the token is not accepted: check {where}{user} of {self._account.path}"
+        answer = await self._connection.ask(self._opened(), method, request, body)
+        if answer.pause_s is not None:
+            self._next_at = max(self._next_at, self._now() + answer.pause_s)
+        return answer.json
 
     async def _file(self, address: str) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a file that an answer named: no token goes there, and it must be at a public address."""
@@ -209,9 +142,8 @@ class HttpApi:
                 aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
                 session.get(URL(address, encoded=True), allow_redirects=False) as answer,
             ):
-                self.requests += 1
-                self._check(answer.status, "the file that an answer names", None)
-                return orjson.loads(await _content(answer))
+                self._connection.check(answer.status, "the file that an answer names")
+                return orjson.loads(await content_of(answer, ANSWER_BYTES))
         except orjson.JSONDecodeError:
             raise VendorRefusedError(_NOT_FOUND, "the file that an answer names is no JSON") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -219,7 +151,7 @@ class HttpApi:
                 raise VendorRefusedError(
                     _NOT_FOUND, "an answer names a file at an address that is not public"
                 ) from None
-            raise _AskAgainError(f"the file that an answer names cannot be read ({type(error).__name__})") from None
+            raise VendorAwayError(f"the file that an answer names cannot be read ({type(error).__name__})") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -232,16 +164,6 @@ class HttpApi:
         return session
 
 
-async def _content(answer: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for part in answer.content.iter_any():
-        size += len(part)
-        if size > ANSWER_BYTES:
-            raise VendorRefusedError(answer.status, f"an answer of more than {ANSWER_BYTES:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
 _BACK_OFF: Final = wait_random_exponential(multiplier=1.0, max=_BACK_OFF_S)
 
 
@@ -250,27 +172,3 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     told_s = getattr(error, "after_s", None)
     return float(_BACK_OFF(state)) if told_s is None else min(float(told_s), LONGEST_WAIT_S)
-
-
-def _told_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Return how long the vendor wants to be left alone: a number of seconds, a point in time, or a date."""
-    for name in ("Retry-After", "ratelimit-reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            number = float(value)
-            seconds = number - now_s if number > _POINT_IN_TIME else number
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - now_s
-            except ValueError:
-                continue
-        if seconds == seconds:  # noqa: PLR0124 - NaN is what differs from itself
-            return max(0.0, seconds)
-    return None
-
-
-def _none_left(headers: Mapping[str, str]) -> bool:
-    names = ("ratelimit-remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
-    return any(headers.get(name, "").strip() == "0" for name in names)

@@ -7,7 +7,6 @@ it gives the same events once more, which count once.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -17,12 +16,10 @@ from schemas.settings import Settings
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter
 from streams.sources.backfill.file_pages import FilePages
-from streams.sources.backfill.http_api import HttpApi
-from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi
-from streams.sources.event_producer import EventProducer
+from streams.sources.backfill.pages import Backfill, Page, Period
+from streams.sources.connections import SourceConnections, connected
 from streams.sources.page_sender import PageSender
-from streams.sources.source_positions import SourcePositions, position_key
-from streams.sources.vendor_dead_letters import VendorDeadLetters
+from streams.sources.source_positions import position_key
 
 _CLIENT: Final = "import"
 _ALL: Final = Period(None, None)
@@ -111,22 +108,15 @@ class Import:
     async def run(self) -> ImportReport:
         """Import. Raises EndError, BrokerUnreachableError, ProduceError, VendorRefusedError, UnreadableError."""
         backfill = None if self._files else backfill_of(self._account)
-        async with AsyncExitStack() as stack:
-            producer = await stack.enter_async_context(
-                EventProducer(self._settings, self._report, give_up_s=self._give_up_s, client=_CLIENT)
-            )
-            letters = await stack.enter_async_context(VendorDeadLetters(self._settings, _CLIENT))
-            positions = await stack.enter_async_context(SourcePositions(self._settings, _CLIENT))
-            api = await stack.enter_async_context(HttpApi(self._account, self._report))
-            connected = _Connected(producer, letters, positions, api)
+        async with connected(self._settings, self._account, _CLIENT, self._report, self._give_up_s) as connections:
             self._began = time.monotonic()
             if backfill is not None:
-                await self._import_period(connected, backfill)
+                await self._import_period(connections, backfill)
             for file, part in zip(self._files, _parts([each.size for each in self._files]), strict=True):
                 if not self._stop.is_set():
                     self._part = part
-                    await self._import_file(connected, file)
-            by_topic = dict(producer.sent)
+                    await self._import_file(connections, file)
+        by_topic = dict(connections.producer.sent)
         return ImportReport(
             self._account.source,
             self._account.name,
@@ -137,40 +127,37 @@ class Import:
             **self._tally.__dict__,
         )
 
-    async def _import_period(self, connected: "_Connected", backfill: Backfill) -> None:
+    async def _import_period(self, connections: SourceConnections, backfill: Backfill) -> None:
         stream = f"period:{_written(self._period.begin)}:{_written(self._period.end)}"
 
         def pages(position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
-            return backfill(self._account, connected.api, self._period, position)
+            return backfill(self._account, connections.api, self._period, position)
 
-        await self._send(connected, stream, self._account.path, pages)
+        await self._send(connections, stream, self._account.path, pages)
 
-    async def _import_file(self, connected: "_Connected", file: FilePages) -> None:
+    async def _import_file(self, connections: SourceConnections, file: FilePages) -> None:
         async def pages(position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
             for page in file.pages(position):
                 yield page
 
-        await self._send(connected, file.stream, file.shown, pages)
+        await self._send(connections, file.stream, file.shown, pages)
 
     async def _send(
         self,
-        connected: "_Connected",
+        connections: SourceConnections,
         stream: str,
         what: str,
         pages: Callable[[Mapping[str, Any] | None], AsyncIterator[Page]],
     ) -> None:
         key = position_key(self._account.source, self._account.name, stream)
-        kept = None if self._again or not stream else await connected.positions.read(key)
+        kept = None if self._again or not stream else await connections.positions.read(key)
         if kept is not None:
             self._report(f"{what}: going on where an earlier import ended (--again reads all of it once more)")
         sender = PageSender(
             self._adapter,
             self._account,
             key if stream else None,
-            producer=connected.producer,
-            letters=connected.letters,
-            positions=connected.positions,
-            api=connected.api,
+            connections,
             refuse_wrong_input=True,
         )
         last: Page | None = None
@@ -189,13 +176,6 @@ class Import:
         begin, share = self._part
         done = None if page.done is None else begin + share * page.done
         return ImportProgress(what, tally.payloads, tally.events, tally.dead_letters, seconds, done)
-
-
-class _Connected(NamedTuple):
-    producer: EventProducer
-    letters: VendorDeadLetters
-    positions: SourcePositions
-    api: VendorApi
 
 
 class _Tally:

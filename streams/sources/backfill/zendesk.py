@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from streams.sources.accounts import Account
 from streams.sources.adapter import Request, UnmappableError
+from streams.sources.backfill.answers import backfill_of
 from streams.sources.backfill.pages import Backfill, Page, Period, VendorApi, VendorPayload, VendorRefusedError
 from streams.sources.vendor_values import JsonObject, list_at, optional_text_at, time_of, value_at
 from streams.times import milliseconds, now_ms
@@ -27,7 +27,6 @@ _PAGE: Final = "100"
 _MANY: Final = 100
 _ROLES_KEPT: Final = 50_000
 _SYSTEM: Final = "-1"
-_OK: Final = 200
 #: Of a ticket, what is put beside its audits; of a via, what a channel comes of.
 _TICKET: Final = ("id", "via", "created_at", "requester_id", "submitter_id")
 #: What people wrote, and where from: not needed, so not kept anywhere.
@@ -184,18 +183,7 @@ class _Import:
         return found
 
 
-async def _pages(
-    account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None
-) -> AsyncIterator[Page]:
-    del account
-    try:
-        async for page in _Import(api, period).pages(position):
-            yield page
-    except UnmappableError as error:
-        raise VendorRefusedError(_OK, f"with {error}: is this vendor's version another one?") from None
-
-
-BACKFILL: Final[Backfill] = _pages
+BACKFILL: Final[Backfill] = backfill_of(_Import)
 
 
 def _by_cursor(cursor: str | None) -> tuple[tuple[str, str], ...]:

@@ -1,11 +1,11 @@
 """Says which accounts can be followed, and finds their followers."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
 
-from schemas.configuration.source_models import SourceEntry, SourceName
+from schemas.configuration.source_models import SOURCES, SourceEntry, SourceName
 from streams.sources.following.follower import Follower
 
 
@@ -37,6 +37,7 @@ def is_followed(entry: SourceEntry) -> bool:
     return named and follower_of(entry.source) is not None
 
 
-def any_followed(entries: Iterable[SourceEntry]) -> bool:
-    """Tell whether one of them is."""
-    return any(is_followed(entry) for entry in entries)
+def would_be_followed(written: Mapping[str, Any]) -> bool:
+    """Tell whether an entry, as it is written and with faults, would be followed; also if its source is unknown."""
+    source = written.get("source")
+    return source not in SOURCES or any(written.get(key) for key in _FOLLOWED_BY.get(source, ()))

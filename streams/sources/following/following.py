@@ -15,15 +15,13 @@ from aiokafka.errors import KafkaError
 from schemas.exits import EndError
 from schemas.settings import Settings
 from streams.sources.accounts import Account
-from streams.sources.backfill.http_api import HttpApi
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.event_producer import EventProducer, ProduceError
+from streams.sources.connections import connected
+from streams.sources.event_producer import ProduceError
 from streams.sources.following.follower import Follower, FollowError
 from streams.sources.page_sender import PageSender
 from streams.sources.registry import adapter_of
-from streams.sources.source_gauges import SourceGauges
-from streams.sources.source_positions import SourcePositions, position_key
-from streams.sources.vendor_dead_letters import VendorDeadLetters
+from streams.sources.source_positions import position_key
 from streams.tasks import finish_within
 from streams.times import now_ms
 
@@ -50,7 +48,7 @@ class Following:
         self._again_after_s = again_after_s
         self.account = account
         #: Why nothing comes, in one line; None: all is well.
-        self.fault: str | None = "not connected yet"
+        self.fault: str | None = "Kafka has not answered yet"
         #: Whether Kafka was ever reached.
         self.has_connected = False
         #: What came since the start, and when the last of it did (UTC milliseconds; 0: nothing yet).
@@ -81,29 +79,16 @@ class Following:
         account = self.account
         say: Callable[[str], None] = _LOG.info
         async with AsyncExitStack() as stack:
-            positions = await stack.enter_async_context(SourcePositions(self._settings, _CLIENT))
+            connections = await stack.enter_async_context(connected(self._settings, account, _CLIENT, say))
             key = position_key(account.source, account.name, STREAM)
-            kept = await positions.read(key)
-            producer = await stack.enter_async_context(EventProducer(self._settings, say, client=_CLIENT))
-            letters = await stack.enter_async_context(VendorDeadLetters(self._settings, _CLIENT))
-            api = await stack.enter_async_context(HttpApi(account, say))
-            gauges = await stack.enter_async_context(SourceGauges(self._settings, _CLIENT))
-            sender = PageSender(
-                adapter_of(account.source),
-                account,
-                key,
-                producer=producer,
-                letters=letters,
-                positions=positions,
-                api=api,
-                gauges=gauges,
-            )
+            kept = await connections.positions.read(key)
+            sender = PageSender(adapter_of(account.source), account, key, connections)
             before = self.payloads, self.events, self.dead_letters
             self.has_connected = True
             if self.fault is not None:
                 _LOG.info("%s is followed", account.path)
                 self.fault = None
-            pages = self._follower(account, api, None if kept is None else kept.position)
+            pages = self._follower(account, connections.api, None if kept is None else kept.position)
             if isinstance(pages, AsyncGenerator):  # one that is left alone goes on holding its connections
                 stack.push_async_callback(pages.aclose)
             async for page in pages:

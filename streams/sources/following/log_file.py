@@ -15,9 +15,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+from streams.sources.accounts import Account
 from streams.sources.backfill.file_pages import HEAD_BYTES, FilePages
-from streams.sources.backfill.pages import Page, VendorPayload
-from streams.sources.following.follower import FollowError
+from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
+from streams.sources.following.follower import Follower, FollowError
 from streams.sources.recording_files import UnreadableError
 
 #: How often it looks whether there is more: a row is on the wallboard within a second.
@@ -305,3 +306,16 @@ def _is_of(path: Path, place: Place) -> bool:
         return place.offset > 0 and FilePages(str(path), "").head(place.head) == place.head
     with _Opened(path) as opened:
         return opened.is_it(place)
+
+
+def log_follower(form: str, what: str) -> Follower:
+    """Make the follower of a source's log: `path` of the account names `what` has payloads of a form, one a line."""
+
+    async def follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        del api
+        if account.entry.path is None:
+            raise FollowError(f"{account.path} has no `path`: set it to {what} in sources.toml")
+        async for page in LogFile(Path(account.folder, account.entry.path), form).pages(position):
+            yield page
+
+    return follow

@@ -1,30 +1,24 @@
 """The follower's process: it follows the accounts of `sources.toml`, and begins anew when that file changes."""
 
 import asyncio
-import logging
-import os
 from collections.abc import Callable
-from typing import Final
 
 from schemas import metric_definitions as declared
 from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.configuration.environment import config_folder
-from streams.configuration.reloading import WatchedFiles
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
-from streams.sources.accounts import Account, account_files, load_accounts
-from streams.sources.following.accounts import follower_of, is_followed
+from streams.sources.accounts import Account, FaultyAccount
+from streams.sources.following.accounts import follower_of, is_followed, would_be_followed
 from streams.sources.following.following import Following
+from streams.sources.watched_accounts import LOOK_EVERY_S, WatchedAccounts
 from streams.tasks import cancel, stop_on_signals
 
-_LOOK_EVERY_S: Final = 2.0
-_LOG: Final = logging.getLogger(__name__)
-
 #: Which accounts are meant.
-Wanted = Callable[[Account], bool]
+Wanted = Callable[[Account | FaultyAccount], bool]
 
 
 def run(settings: Settings, wanted: Wanted = lambda _account: True) -> int:
@@ -33,27 +27,27 @@ def run(settings: Settings, wanted: Wanted = lambda _account: True) -> int:
 
 
 class FollowedAccounts:
-    """The accounts that are followed, as `sources.toml` says now; after a faulty change they stay as they were."""
+    """The accounts that are followed, as `sources.toml` says now."""
 
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
-        """Load them. Raises ConfigurationError, and EndError where there is none."""
+        """Load them. Raises ConfigurationError where the file cannot be used, and EndError where there is none."""
         self._settings = settings
-        self._wanted = wanted
-        self._files = account_files(config_folder())
-        self._watched = WatchedFiles(self._files)
-        self.followings = self._load()
-        #: Whether the file as it was last seen is faulty.
-        self.refused = False
-        if not self.followings:
+        self.watched = WatchedAccounts(
+            config_folder(),
+            "it is not followed",
+            uses=lambda each: wanted(each) and is_followed(each.entry),
+            concerns=lambda each: wanted(each) and would_be_followed(each.written),
+        )
+        self.followings = self._made()
+        if not self.followings and not self.watched.faulty:
             raise EndError(
                 "sources.toml has no such account that can be followed: docs/sources says which can", Exit.NO
             )
 
-    def _load(self) -> list[Following]:
-        followed = (each for each in load_accounts(config_folder(), os.environ) if self._wanted(each))
+    def _made(self) -> list[Following]:
         found = []
-        for account in followed:
-            follower = follower_of(account.source) if is_followed(account.entry) else None
+        for account in self.watched.accounts.values():
+            follower = follower_of(account.source)
             if follower is not None:
                 found.append(Following(self._settings, account, follower))
         return found
@@ -73,37 +67,26 @@ class FollowedAccounts:
     async def _changed(self) -> None:
         """Return once the files say something else of a followed account that is without a fault."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
             if self.look():
                 return
 
     def look(self) -> bool:
         """Take over what the files say; tells whether a followed account has changed. A faulty change is logged."""
-        if not self._watched.changed(self._files):
+        self.watched.look()
+        if [each.account for each in self.followings] == list(self.watched.accounts.values()):
             return False
-        self._files = account_files(config_folder())
-        self._watched = WatchedFiles(self._files)  # before they are read: a later change is seen
-        was_refused, self.refused = self.refused, True
-        try:
-            loaded = self._load()
-        except ConfigurationError as error:
-            _LOG.error("sources.toml was changed and is not used: %s", "; ".join(error.faults))
-            return False
-        self.refused = False
-        if [each.account for each in loaded] == [each.account for each in self.followings]:
-            if was_refused:  # whoever mends it looks here whether that was it
-                _LOG.info("sources.toml is without a fault again: the same accounts are followed, as before")
-            return False
-        self.followings = loaded
+        self.followings = self._made()
         return True
 
     def unready(self) -> str | None:
         """Name an account that has never been connected to Kafka; a missing vendor or file does not count."""
         return next((f"{each.account.path}: {each.fault}" for each in self.followings if not each.has_connected), None)
 
-    def fault(self) -> str | None:
-        """Say which account is not followed now; None: all are."""
-        return next((f"{each.account.path}: {each.fault}" for each in self.followings if each.fault), None)
+    def notice(self) -> str | None:
+        """Say which accounts are not followed now; None: all are."""
+        faults = (f"{each.account.path}: {each.fault}" for each in self.followings if each.fault)
+        return "; ".join([*faults, *filter(None, [self.watched.notice()])]) or None
 
 
 async def _serve(settings: Settings, wanted: Wanted) -> int:
@@ -113,10 +96,10 @@ async def _serve(settings: Settings, wanted: Wanted) -> int:
     except ConfigurationError as error:  # somebody must act first: a start again helps nobody
         raise EndError("; ".join(error.faults), Exit.NO) from None
     health = Health(
-        ready=accounts.unready, progress=lambda: None, metrics=lambda: _metrics(accounts), slow=accounts.fault
+        ready=accounts.unready, progress=lambda: None, metrics=lambda: _metrics(accounts), notice=accounts.notice
     )
     port = await health.start(settings, "follow")
-    named = ", ".join(each.account.path for each in accounts.followings)
+    named = ", ".join(each.account.path for each in accounts.followings) or "nothing yet"
     print(f"follow: {named}; health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
     try:
         return await run_until_one_ends("the follower", accounts.run(), ended.wait())
@@ -125,7 +108,11 @@ async def _serve(settings: Settings, wanted: Wanted) -> int:
 
 
 def _metrics(accounts: FollowedAccounts) -> str:
-    values = [MetricValue(declared.FOLLOW_CONFIGURATION_REFUSED, accounts.refused)]
+    values = [MetricValue(declared.FOLLOW_CONFIGURATION_REFUSED, accounts.watched.refused)]
+    faulty = {(each.source or "?", each.name or "?"): None for each in accounts.watched.faulty}
+    for each in accounts.followings:
+        faulty.pop((each.account.source, each.account.name), None)
+    values += [MetricValue(declared.FOLLOW_FAULT, 1, of) for of in faulty]
     for each in accounts.followings:
         of = each.account.source, each.account.name
         values += [

@@ -228,7 +228,10 @@ _SLACK: Final = 'type = "slack"\nurl_env = "SLACK"'
         ),
         (
             _entry(_SLACK),
-            "hooks.toml:4: destination 'a'.url_env: the environment variable SLACK is not set",
+            (
+                "hooks.toml:4: destination 'a'.url_env: the environment variable SLACK is not set: set it before the "
+                "start, or name a file, which is read again without a restart"
+            ),
         ),
         (
             _entry('type = "slack"\nurl_file = "nowhere"'),

@@ -17,7 +17,7 @@ from schemas.configuration.toml_files import ConfigurationError, line_of
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.user_input import duration_ms
 from streams.configuration.environment import load_settings
-from streams.configuration.folder import load_rules
+from streams.configuration.folder import load_rules, read_sources
 from streams.configuration.reloading import WatchedRules
 from tests import centres
 from tests.oracle.contacts import milliseconds as ms
@@ -45,6 +45,12 @@ def test_nothing_configured_is_the_defaults(tmp_path: Path) -> None:
     assert load_rules(None) == load_rules(tmp_path) == Rules()
     assert load_rules(folder(tmp_path, dict.fromkeys(WHOLE, "# nothing\n"))) == Rules()
     assert load_rules(tmp_path).version == "default"
+
+
+def test_a_faulty_source_stops_no_rules(tmp_path: Path) -> None:
+    """A part that only folds or shows runs on: the gateway and the follower read that file."""
+    at = folder(tmp_path, {**WHOLE, "sources": '[[source]]\nsource = "zendsk"\n'})
+    assert load_rules(at) == load_rules(folder(tmp_path, {"sources": ""}))
 
 
 def test_the_centre(tmp_path: Path) -> None:
@@ -194,7 +200,9 @@ def test_every_part_has_the_centres_time_zone(tmp_path: Path) -> None:
 def test_every_fault_at_once(tmp_path: Path) -> None:
     """Faults of all files, of values, keys, references and of what does not fit together, each on its line."""
     told = (Path(centres.__file__).parent / "wrong" / "faults.txt").read_text("utf-8")
-    assert faults(tmp_path, centres.files("wrong")) == told.splitlines()
+    of_rules = faults(tmp_path, centres.files("wrong"))
+    of_sources = [fault.removeprefix(f"{tmp_path}/") for fault in read_sources(tmp_path).faults()]
+    assert of_rules + of_sources == told.splitlines()
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.configuration.source_models import SourceName
+from streams.sources import registry
 from streams.sources.adapter import AccountRules, Adapter, Hook, Mapped, Payload, Request, UnmappableError
 from streams.sources.contact_events import ContactEvents
 from streams.sources.signatures import HmacOfBody, SharedSecret, TimestampedHmac
@@ -64,7 +66,12 @@ CHATWOOT: Final = ZENDESK._replace(
 )
 GIOSG: Final = ZENDESK._replace(name="giosg", title="giosg", hook=Hook(SharedSecret(), timeout_s=5))
 ASTERISK: Final = ZENDESK._replace(name="asterisk", title="Asterisk", hook=None)
-_ADAPTERS: Final = {each.name: each for each in (ZENDESK, CHATWOOT, GIOSG, ASTERISK)}
+_ADAPTERS: Final[dict[SourceName, Adapter]] = {
+    "zendesk": ZENDESK,
+    "chatwoot": CHATWOOT,
+    "giosg": GIOSG,
+    "asterisk": ASTERISK,
+}
 
 SOURCES: Final = """\
 [[source]]
@@ -93,9 +100,9 @@ time_zone = "Europe/Helsinki"
 VARIABLES: Final[dict[str, str]] = {"ACME": SECRET, "OTHER": OTHER_SECRET}
 
 
-def adapter_of(source: str) -> Adapter:
-    """Find an adapter."""
-    return _ADAPTERS[source]
+def adapter_of(source: SourceName) -> Adapter:
+    """Find a made adapter, or the source's own."""
+    return _ADAPTERS.get(source) or registry.adapter_of(source)
 
 
 def write_sources(folder: Path, text: str = SOURCES) -> None:

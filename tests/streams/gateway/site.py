@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from schemas.settings import Settings
 from streams.gateway.counts import readings
-from streams.gateway.hook_accounts import HookAccount, load_hook_accounts
+from streams.gateway.hook_accounts import HookAccount, HookAccounts
 from streams.gateway.receiver import Receiver
 from streams.gateway.records import NotTakenError, Record
 from streams.gateway.server import application
@@ -21,6 +21,7 @@ from streams.gateway.writes import AcknowledgedWrites
 from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.monitoring.health import listen
 from streams.monitoring.prometheus import render
+from streams.sources.accounts import AccountKey, FaultyAccount
 from streams.tasks import cancel
 from tests.streams.gateway import made
 
@@ -91,12 +92,14 @@ class Accounts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.now: dict[tuple[str, str], HookAccount] = {}
+        self.now: dict[AccountKey, HookAccount] = {}
+        self.faulty: tuple[FaultyAccount, ...] = ()
 
     def load(self, text: str = made.SOURCES) -> None:
         """Have another `sources.toml` in force."""
         made.write_sources(self._folder, text)
-        self.now = load_hook_accounts(self._folder, made.VARIABLES, made.adapter_of)
+        found = HookAccounts(self._folder, made.adapter_of, made.VARIABLES)
+        self.now, self.faulty = dict(found.accounts), found.faulty
 
 
 @asynccontextmanager
@@ -108,7 +111,7 @@ async def gateway(
     accounts.load(text)
     running: list[asyncio.Task[None]] = []
     async with aiohttp.ClientSession() as http, aiohttp.ClientSession() as vendors:
-        receiver = Receiver(settings, lambda: accounts.now, writes, vendors)
+        receiver = Receiver(settings, lambda: accounts.now, writes, vendors, lambda: accounts.faulty)
         unready = getattr(writes, "unready", lambda: None)
         app = application(
             receiver,
@@ -116,7 +119,10 @@ async def gateway(
             SecretStr(token),
             ready=unready,
             progress=lambda: None,
-            metrics=lambda: render(readings(receiver.counts, writes, receiver.unknown, refused=False)),
+            notice=lambda: None,
+            metrics=lambda: render(
+                readings(receiver.counts, writes, receiver.unknown, refused=False, faulty=accounts.faulty)
+            ),
         )
         runner: web.AppRunner = await listen(app, settings, "gateway")
         if isinstance(writes, AcknowledgedWrites):

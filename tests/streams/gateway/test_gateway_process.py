@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from deploy.embedded.readiness_probes import http_answer
 from schemas.exits import Exit
 from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.configuration.environment import load_settings
@@ -148,42 +149,52 @@ async def test_a_changed_file_is_taken_over_and_a_faulty_one_is_not(fresh_kafka:
         gateway.start()
         await await_ready(gateway)
         (tmp_path / "old").write_text(OTHER_SECRET)
-        await says(gateway, "sources.toml has changed: hooks of 4 accounts")
+        await says(gateway, "sources.toml has changed: 5 accounts are in force")
         assert await post(gateway, sent, zendesk(sent, time.time(), OTHER_SECRET)) == 200
-        (tmp_path / "sources.toml").write_text(f'{SOURCES}\n[[source]]\nsource = "zendesk"\naccount = "third"\n')
+        (tmp_path / "sources.toml").write_text("[[source]\n")
         await says(gateway, "sources.toml has changed and is refused")
-        await says(gateway, "set `secret_env` or `secret_file`")
         assert "configuration_refused 1.0" in await metrics(gateway)
         assert await post(gateway, sent, zendesk(sent, time.time())) == 200
         third = f'{SOURCES}\n[[source]]\nsource = "zendesk"\naccount = "third"\nsecret_env = ["ACME"]\n'
         (tmp_path / "sources.toml").write_text(third)
-        await says(gateway, "hooks of 5 accounts")
+        await says(gateway, "6 accounts are in force")
         assert await post(gateway, sent, zendesk(sent, time.time()), "/hooks/zendesk/third") == 200
         assert "configuration_refused 0.0" in await metrics(gateway)
     log = gateway.log.read_text()
     assert not any(secret in log for secret in (SECRET, OTHER_SECRET))
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        (
-            '[[source]]\nsource = "zendesk"\naccount = "acme"\n',
-            "sources.toml:1: source 1: Zendesk shows by a secret that a hook is its own: set `secret_env`",
-        ),
-        (
-            '[[source]]\nsource = "chatwoot"\naccount = "acme"\nsecret_env = ["NONE"]\n',
-            "sources.toml:4: source 1.secret_env 1: the environment variable NONE is not set",
-        ),
-    ],
-)
-async def test_faults_are_named_at_the_start(tmp_path: Path, text: str, fault: str) -> None:
+async def test_a_faulty_account_is_taken_over_once_it_is_mended(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
+    """At the start its secret is missing: the others take their hooks, it answers 503 and is named everywhere."""
+    settings = fresh_kafka.with_topics()
+    sent, path = body(), "/hooks/zendesk/third"
+    with Gateway(settings, tmp_path) as gateway:
+        third = f'{SOURCES}\n[[source]]\nsource = "zendesk"\naccount = "third"\nsecret_file = ["third"]\n'
+        (tmp_path / "sources.toml").write_text(third)
+        gateway.start()
+        await await_ready(gateway)
+        assert await post(gateway, sent, zendesk(sent, time.time())) == 200
+        assert await post(gateway, sent, zendesk(sent, time.time()), path) == 503
+        assert 'pulssi_gateway_fault{account="third",source="zendesk"} 1.0' in await metrics(gateway)
+        for asked in ("/readyz", "/healthz"):
+            told = http_answer(f"{gateway.url}{asked}")
+            assert (told.fault, "zendesk/third: its hooks are answered with 503" in told.notice) == (None, True)
+        (tmp_path / "third").write_text(SECRET)
+        await says(gateway, "sources.toml is without a fault again")
+        assert await post(gateway, sent, zendesk(sent, time.time()), path) == 200
+        assert http_answer(f"{gateway.url}/readyz").notice == ""
+    log = gateway.log.read_text()
+    assert log.count("zendesk/third: its hooks are answered with 503 until this is mended") == 1
+    assert f"{tmp_path}/third cannot be read: No such file or directory" in log
+
+
+async def test_a_file_that_is_no_toml_ends_it(tmp_path: Path) -> None:
     """With the line, and without waiting for Kafka; the exit code says that somebody must act."""
     with Gateway(load_settings({"PULSSI_KAFKA_BROKERS": "127.0.0.1:9"}), tmp_path) as gateway:
-        (tmp_path / "sources.toml").write_text(text)
+        (tmp_path / "sources.toml").write_text("[[source]\n")
         gateway.start()
         assert await asyncio.to_thread(gateway.end) == Exit.NO
-    assert fault in gateway.log.read_text()
+    assert "sources.toml:1: is not TOML" in gateway.log.read_text()
 
 
 @pytest.mark.long

@@ -6,10 +6,10 @@ import pytest
 
 from schemas.configuration.source_models import SourceName
 from schemas.configuration.toml_files import ConfigurationError
-from streams.gateway.hook_accounts import WatchedAccounts, load_hook_accounts
+from streams.gateway.hook_accounts import HookAccounts
 from streams.sources import registry
 from streams.sources.adapter import Adapter
-from tests.streams.gateway.made import OTHER_SECRET, SOURCES, VARIABLES, adapter_of, write_sources
+from tests.streams.gateway.made import OTHER_SECRET, SECRET, SOURCES, VARIABLES, adapter_of, write_sources
 
 MAPPING = """\
 channel = { value = "call" }
@@ -20,6 +20,12 @@ at = "at"
 type = "contact.started"
 """
 ENTRY = '[[source]]\nsource = "{}"\naccount = "acme"\n'
+#: Without a secret and another way to be read, without its secret on this machine, and with one that takes no hooks.
+FAULTY = (
+    '[[source]]\nsource = "zendesk"\naccount = "bare"\n'
+    '[[source]]\nsource = "chatwoot"\naccount = "unset"\nsecret_env = ["NONE"]\n'
+    '[[source]]\nsource = "asterisk"\naccount = "nowhere"\n'
+)
 
 
 def _adapter_of(source: SourceName) -> Adapter:
@@ -27,10 +33,15 @@ def _adapter_of(source: SourceName) -> Adapter:
     return registry.adapter_of(source) if source == "mapping" else adapter_of(source)
 
 
+def hooked(folder: Path, text: str) -> HookAccounts:
+    """Load the accounts of a file."""
+    write_sources(folder, text)
+    return HookAccounts(folder, _adapter_of, VARIABLES)
+
+
 def load(folder: Path, text: str) -> list[str]:
     """Name the accounts of a file that take hooks."""
-    write_sources(folder, text)
-    return [each.path for each in load_hook_accounts(folder, VARIABLES, _adapter_of).values()]
+    return [each.path for each in hooked(folder, text).accounts.values()]
 
 
 def test_accounts_that_take_hooks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -51,28 +62,91 @@ def test_an_account_that_reads_files_needs_no_secret(tmp_path: Path, caplog: pyt
     assert "mapping/acme takes no hooks: it names no secret" in caplog.text
 
 
-def test_every_account_without_a_secret_is_named(tmp_path: Path) -> None:
-    """With its line, all at once."""
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, ENTRY.format("zendesk") + ENTRY.format("chatwoot") + ENTRY.format("giosg"))
-    problems = [fault.partition("sources.toml:")[2] for fault in refused.value.faults]
-    assert [problem.partition(" shows")[0] for problem in problems] == [
-        "1: source 1: Zendesk",
-        "4: source 2: Chatwoot",
-        "7: source 3: giosg",
+def test_a_faulty_account_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is named once, in a line with file, account, key and remedy; but for one that would take no hooks."""
+    found = hooked(tmp_path, f"{SOURCES}{FAULTY}")
+    assert [each.path for each in found.accounts.values()] == [
+        *("zendesk/acme", "zendesk/other", "chatwoot/acme", "giosg/acme")
     ]
+    assert [each.path for each in found.faulty] == ["zendesk/bare", "chatwoot/unset"]
+    assert [record.getMessage() for record in caplog.records] == [
+        (
+            f"zendesk/bare: its hooks are answered with 503 until this is mended: {tmp_path}/sources.toml:23: source 6:"
+            " Zendesk shows by a secret that a hook is its own: set `secret_env` or `secret_file`"
+        ),
+        (
+            f"chatwoot/unset: its hooks are answered with 503 until this is mended: {tmp_path}/sources.toml:29: source"
+            " 7.secret_env 1: the environment variable NONE is not set: set it before the start, or name a file, which"
+            " is read again without a restart"
+        ),
+    ]
+    assert not found.watched.refused
+    assert found.watched.notice() == (
+        "zendesk/bare: its hooks are answered with 503; chatwoot/unset: its hooks are answered with 503:"
+        " `pulssi check-config` says why"
+    )
+
+
+@pytest.mark.parametrize("other", ['url = "https://desk.example.com"', 'secret_env = ["ACME"]'])
+def test_a_faulty_account_that_takes_no_hooks(tmp_path: Path, other: str) -> None:
+    """One that could only be imported, but for its fault, is not the gateway's."""
+    found = hooked(tmp_path, f'{ENTRY.format("zendesk")}{other}\ntoken_env = "NONE"\n')
+    assert [each.path for each in found.faulty] == ([] if "url" in other else ["zendesk/acme"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "may_be"),
+    [
+        ('source = "zendsk"\naccount = "acme"', {"zendesk/acme", "chatwoot/acme"}),
+        ('source = "zendesk"', {"zendesk/acme", "zendesk/other"}),
+        ('source = "zendesk"\naccount = "A b"', {"zendesk/acme", "zendesk/other"}),
+        ("", {"zendesk/acme", "zendesk/other", "chatwoot/acme"}),
+    ],
+)
+def test_an_entry_that_does_not_say_which_it_is(tmp_path: Path, entry: str, may_be: set[str]) -> None:
+    """It may be meant for any account that fits what it says."""
+    (faulty,) = hooked(tmp_path, f"[[source]]\n{entry}\n").faulty
+    known = [("zendesk", "acme"), ("zendesk", "other"), ("chatwoot", "acme")]
+    assert {"/".join(each) for each in known if faulty.may_be(*each)} == may_be
+
+
+def test_every_fault_of_an_account_is_named_at_once(tmp_path: Path) -> None:
+    """Who mends the entry should not meet the missing secret later; a misspelt account is named as it is written."""
+    entry = '[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["NONE"]\nqueu = "x"\n'
+    (faulty,) = hooked(tmp_path, entry).faulty
+    assert (faulty.path, len(faulty.faults), len(faulty.missing)) == ("zendesk/acme", 2, 1)
+    (faulty,) = hooked(tmp_path, entry.replace("acme", "A\\u0007b")).faulty
+    assert (faulty.path, faulty.name) == ("zendesk/A\\x07b", None)
+
+
+def test_two_entries_of_one_account_are_both_faulty(tmp_path: Path) -> None:
+    """Nobody knows which of them is meant."""
+    found = hooked(tmp_path, f'{SOURCES}{ENTRY.format("zendesk")}secret_env = ["OTHER"]\n')
+    assert "zendesk/acme" not in {each.path for each in found.accounts.values()}
+    assert [each.path for each in found.faulty] == ["zendesk/acme"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[[source]\n", "is not TOML"),
+        ('[[sorce]]\nsource = "zendesk"\n', "there is no such key; did you mean source"),
+        ('source = "zendesk"\n', "must be a list"),
+    ],
+)
+def test_a_file_that_names_no_accounts_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    """Nobody knows which accounts it means."""
+    with pytest.raises(ConfigurationError, match=fault):
+        hooked(tmp_path, text)
 
 
 @pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WatchedAccounts:
+def watched(tmp_path: Path) -> HookAccounts:
     """Watch a folder with accounts."""
-    for name, value in VARIABLES.items():
-        monkeypatch.setenv(name, value)
-    write_sources(tmp_path)
-    return WatchedAccounts(tmp_path, adapter_of)
+    return hooked(tmp_path, SOURCES)
 
 
-def test_a_changed_secret_is_taken_over(tmp_path: Path, watched: WatchedAccounts) -> None:
+def test_a_changed_secret_is_taken_over(tmp_path: Path, watched: HookAccounts) -> None:
     """After two looks that see the same, once."""
     assert not watched.look()
     (tmp_path / "old").write_text(OTHER_SECRET)
@@ -81,17 +155,58 @@ def test_a_changed_secret_is_taken_over(tmp_path: Path, watched: WatchedAccounts
     assert secrets[1].get_secret_value() == OTHER_SECRET
 
 
-def test_a_faulty_change_is_refused_and_named_once(
-    tmp_path: Path, watched: WatchedAccounts, caplog: pytest.LogCaptureFixture
+def test_a_missing_secret_is_taken_over_once_it_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its file alone changes; nothing is started again."""
+    caplog.set_level("INFO")
+    found = hooked(tmp_path, f'{SOURCES}{ENTRY.format("zendesk").replace("acme", "third")}secret_file = ["third"]\n')
+    assert [each.path for each in found.faulty] == ["zendesk/third"]
+    (tmp_path / "third").write_text(SECRET)
+    assert [found.look() for _ in range(3)] == [False, True, False]
+    assert found.accounts["zendesk", "third"].account.secrets[0].get_secret_value() == SECRET
+    assert (found.faulty, found.watched.notice()) == ((), None)
+    assert "sources.toml is without a fault again" in caplog.text
+
+
+def test_an_account_whose_change_is_faulty_keeps_its_former_entry(
+    tmp_path: Path, watched: HookAccounts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The changes of others are used; the fault is named once, until it is mended."""
+    caplog.set_level("INFO")
+    before = watched.accounts["zendesk", "acme"]
+    faulty = SOURCES.replace('secret_env = ["ACME"]\nsecret_file = ["old"]\n', "", 1).replace('["OTHER"]', '["ACME"]')
+    (tmp_path / "sources.toml").write_text(faulty)
+    assert [watched.look() for _ in range(5)] == [False, True, False, False, False]
+    assert watched.accounts["zendesk", "acme"] == before
+    assert watched.accounts["zendesk", "other"].account.secrets[0].get_secret_value() == SECRET
+    assert watched.watched.refused
+    assert watched.watched.notice() == "zendesk/acme: its change is refused: `pulssi check-config` says why"
+    assert caplog.text.count("zendesk/acme: its former entry stays in force until this is mended") == 1
+    (tmp_path / "sources.toml").write_text(SOURCES)
+    assert [watched.look() for _ in range(3)] == [False, True, False]
+    assert (watched.watched.refused, watched.faulty) == (False, ())
+
+
+def test_a_misspelt_source_keeps_its_former_entry(tmp_path: Path, watched: HookAccounts) -> None:
+    """An entry that no longer says which account it is takes none out of use that it may be."""
+    before = watched.accounts
+    (tmp_path / "sources.toml").write_text(SOURCES.replace('source = "zendesk"', 'source = "zendsk"', 1))
+    assert [watched.look() for _ in range(2)] == [False, True]
+    assert watched.accounts == before
+    assert watched.watched.refused
+
+
+def test_a_file_that_is_unusable_changes_nothing(
+    tmp_path: Path, watched: HookAccounts, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was in force stays until it is mended; a change that means the same is none."""
     caplog.set_level("INFO")
     before = watched.accounts
-    (tmp_path / "sources.toml").write_text(ENTRY.format("zendesk"))
+    (tmp_path / "sources.toml").write_text("[[source]\n")
     assert [watched.look() for _ in range(5)] == [False] * 5
-    assert (watched.refused, watched.accounts) == (True, before)
+    assert (watched.watched.refused, watched.accounts) == (True, before)
+    assert watched.watched.notice() == "sources.toml has changed and is refused: `pulssi check-config` says why"
     assert caplog.text.count("is refused") == 1
     (tmp_path / "sources.toml").write_text(f"# a word\n{SOURCES}")
     assert [watched.look() for _ in range(3)] == [False] * 3
-    assert (watched.refused, watched.accounts) == (False, before)
-    assert caplog.text.count("sources.toml is without a fault again: hooks of 4 accounts are taken, as before") == 1
+    assert (watched.watched.refused, watched.accounts) == (False, before)
+    assert caplog.text.count("sources.toml is without a fault again") == 1

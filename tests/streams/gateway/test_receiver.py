@@ -10,7 +10,6 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
-from aiohttp import web
 
 from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.configuration.environment import load_settings
@@ -22,12 +21,6 @@ from tests.streams.gateway.site import MemoryWrites, Site, gateway
 from tests.until import until
 
 ACME = "/hooks/zendesk/acme"
-
-
-@pytest.fixture
-def writes() -> MemoryWrites:
-    """Return what stands in for Kafka."""
-    return MemoryWrites()
 
 
 @pytest.fixture
@@ -336,31 +329,3 @@ async def test_a_changed_account_is_taken_over(site: Site) -> None:
     site.accounts.load("")
     site.receiver.take_over()
     assert (await site.post(ACME, sent, zendesk(sent, time.time()))).status == 404
-
-
-async def test_what_a_payload_leaves_out_is_fetched(tmp_path: Path, writes: MemoryWrites) -> None:
-    """Of the account's API; where that refuses, a dead letter; where it does not answer, the vendor sends it again."""
-    answers = [web.json_response({"priority": "high"}), web.Response(status=404), web.Response(status=503)]
-
-    async def ticket(_: web.Request) -> web.Response:
-        return answers.pop(0)
-
-    app = web.Application()
-    app.router.add_get("/tickets/{id}", ticket)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    entry = '[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["ACME"]\n'
-    text = f'{entry}url = "http://127.0.0.1:{runner.addresses[0][1]}"\n'
-    settings = load_settings({"PULSSI_GATEWAY_PORT": "0"})
-    async with gateway(tmp_path, settings, writes.taken, text=text) as site:
-        statuses = []
-        for number in range(3):
-            sent = body("look", number)
-            statuses.append((await site.post(ACME, sent, zendesk(sent, time.time()))).status)
-        assert statuses == [200, 200, 503]
-        assert site.receiver.counts["zendesk", "acme"].hooks == {"stored": 1, "dead_letter": 1, "unavailable": 1}
-    await runner.cleanup()
-    found, letter = writes.records
-    assert orjson.loads(found.value)["priority"] == "high"
-    assert b"the vendor answers 404" in dict(letter.headers)["pulssi-reason"]

@@ -14,6 +14,7 @@ from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.gateway import writes as module
 from streams.gateway.records import NotTakenError, Record, RecordRefusedError
 from streams.gateway.writes import AcknowledgedWrites
+from streams.kafka import batch_client
 from streams.kafka.partitioner import partition_of
 from streams.tasks import cancel
 from tests.kafka.server import KafkaServer
@@ -60,7 +61,7 @@ async def test_a_record_that_kafka_refuses_is_refused_alone(
     fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those beside it in the same batch are stored."""
-    monkeypatch.setattr(module, "BATCH_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(batch_client, "BATCH_BYTES", 8 * 1024 * 1024)
     settings = fresh_kafka.with_topics()
     async with writing(settings) as writes:
         good = [writes.write([Record(CHAT, b"contact", b"%d" % number)]) for number in range(5)]
@@ -112,7 +113,7 @@ async def test_a_client_that_lost_count_is_replaced(fresh_kafka: KafkaServer, mo
                 raise failing.pop(0)
             return await super().send_batch(*arguments, **named)
 
-    monkeypatch.setattr(module, "AIOKafkaProducer", Confused)
+    monkeypatch.setattr(batch_client, "AIOKafkaProducer", Confused)
     settings = fresh_kafka.with_topics()
     async with writing(settings) as writes:
         await asyncio.gather(*(writes.write([Record(CHAT, b"contact", b"%d" % number)]) for number in range(50)))

@@ -136,7 +136,7 @@ async def test_a_client_that_lost_count_is_replaced(topics: KafkaServer, monkeyp
                 raise failing.pop(0)
             return await super().send_batch(*arguments, **named)
 
-    monkeypatch.setattr("streams.sources.event_producer.AIOKafkaProducer", Confused)
+    monkeypatch.setattr("streams.kafka.batch_client.AIOKafkaProducer", Confused)
     async with EventProducer(settings(topics), pytest.fail, client="test") as producer:
         for number in range(300):
             await producer.send(CONTACTS["chat"], b"contact-%d" % (number % 50), b"%d" % number, f"file-{number % 2}")

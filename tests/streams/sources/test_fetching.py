@@ -12,7 +12,8 @@ from aiohttp import web
 from streams.sources.accounts import Account, load_accounts
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.fetching import ANSWER_BYTES, KEPT_S, Fetcher, VendorAwayError
+from streams.sources.fetching import ANSWER_BYTES, KEPT_S, Fetcher
+from streams.sources.vendor_connection import VendorAwayError
 from tests.until import until
 
 TOKEN = "t0ken-of-the-account"  # noqa: S105 - none in earnest
@@ -86,7 +87,7 @@ async def test_who_asks_the_same_is_answered_by_one_request(tmp_path: Path) -> N
         asking[0].cancel()  # who gives up does not end it for the others
         vendor.before.set()
         assert await asyncio.gather(*asking[1:]) == [{"id": 7}] * 4
-        assert await fetcher.answers([PARTICIPANT]) == {PARTICIPANT: {"id": 7}}
+        assert await fetcher.get(PARTICIPANT) == {"id": 7}
         assert [request.rel_url.human_repr() for request in vendor.asked] == ["/v1/api/tickets/7?include=group"]
         assert vendor.asked[0].headers["api_access_token"] == TOKEN
         clock.now += KEPT_S + 1
@@ -138,8 +139,8 @@ async def test_an_account_without_an_api(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (lambda: web.Response(status=401), "is the token the right one"),
-        (lambda: web.Response(status=404), "answers 404"),
+        (lambda: web.Response(status=401), "the token is not accepted: check TOKEN of chatwoot/acme"),
+        (lambda: web.Response(status=404), "answers 404: there is no /api/tickets/7"),
         (lambda: web.Response(status=302, headers={"Location": "http://evil.example/"}), "answers 302"),
         (lambda: web.Response(text="<html>"), "no JSON"),
         (lambda: web.Response(body=b"0" * (ANSWER_BYTES + 1)), "more than"),

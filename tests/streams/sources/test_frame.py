@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from schemas.configuration.toml_files import ConfigurationError
 from streams.decoding.decoder import decode
 from streams.sources import vendor_values as values
-from streams.sources.accounts import load_accounts
+from streams.sources.accounts import load_accounts, read_accounts
 from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.checked_events import map_payload, record_of
 from streams.sources.contact_events import ContactEvents
@@ -168,7 +168,7 @@ def test_accounts(tmp_path: Path) -> None:
         'pseudonym_file = "key"\n',
         encoding="utf-8",
     )
-    (tmp_path / "key").write_text("pseudonyms\n", encoding="utf-8")
+    (tmp_path / "key").write_text(f"{'pseudonyms' * 4}\n", encoding="utf-8")
     (account,) = load_accounts(tmp_path, {"ZD": "s3cret"})
     assert account.path == "zendesk/acme"
     assert account.secrets[0].get_secret_value() == "s3cret"
@@ -179,7 +179,10 @@ def test_accounts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
     assert refused.value.faults == [
-        f"{tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable ZD is not set"
+        (
+            f"{tmp_path}/sources.toml:4: source 1.secret_env 1: the environment variable ZD is not set: set it before"
+            " the start, or name a file, which is read again without a restart"
+        )
     ]
 
 
@@ -197,7 +200,8 @@ _EXCHANGE: Final = 'source = "asterisk"\naccount = "a"\ntime_zone = "UTC"\n'
         ('source = "giosg"\naccount = "a"\nstates = { "8" = "open" }', "giosg takes no `states`"),
         ('source = "email"\naccount = "a"\npseudonym_env = "K"', "email needs `url_imap` or `path`"),
         ('source = "email"\naccount = "a"\npath = "x"', "email needs `pseudonym_env` or `pseudonym_file`"),
-        ('source = "zendsk"\naccount = "a"', "source"),
+        ('source = "zendsk"\naccount = "a"', "or 'zendesk'; did you mean zendesk?"),
+        ('source = "zammad"\naccount = "a"\nstates = { "8" = "resolvd" }', "; did you mean resolved?"),
         ('source = "zendesk"\naccount = "A b"', "account"),
         ('source = "zendesk"\naccount = "a"\nurl = "https://a:b@example.com"', "without a password"),
         (f'{_EXCHANGE}table = "queue_log; DROP"\ndatabase_env = "D"', "table"),
@@ -219,7 +223,35 @@ def test_faulty_accounts(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "sources.toml").write_text(f"[[source]]\n{text}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
         load_accounts(tmp_path, {})
-    assert fault in refused.value.faults[0]
+    assert any(fault in each for each in refused.value.faults)
+
+
+@pytest.mark.parametrize("key", ["pseudonym_env", "pseudonym_file"])
+def test_a_short_key_of_pseudonyms_is_refused(tmp_path: Path, key: str) -> None:
+    """With how to make one, and without the key; it is no secret that is merely missing here."""
+    value = '"KEY"' if key == "pseudonym_env" else '"key"'
+    text = f'[[source]]\nsource = "zendesk"\naccount = "a"\n{key} = {value}\n'
+    (tmp_path / "sources.toml").write_text(text, encoding="utf-8")
+    for length in (31, 32):
+        (tmp_path / "key").write_text("k" * length, encoding="utf-8")
+        read = read_accounts(tmp_path, {"KEY": "k" * length})
+        assert [each.path for each in read.sound] == (["zendesk/a"] if length == 32 else [])
+        assert [fault.partition(f"source 1.{key}: ")[2] for each in read.faulty for fault in each.faults] == (
+            [] if length == 32 else ["the key has fewer than 32 characters: make one with `openssl rand -hex 32`"]
+        )
+        assert not any(each.missing for each in read.faulty)
+
+
+def test_accounts_of_one_source(tmp_path: Path) -> None:
+    """Who wants those of one source is not stopped by others; an entry of a misspelt source may be one of them."""
+    faulty = '[[source]]\nsource = "giosg"\naccount = "b"\nsecret_env = ["NONE"]\n'
+    (tmp_path / "sources.toml").write_text(f'{faulty}[[source]]\nsource = "zendesk"\naccount = "a"\n', encoding="utf-8")
+    assert [each.path for each in load_accounts(tmp_path, {}, "zendesk")] == ["zendesk/a"]
+    with pytest.raises(ConfigurationError, match="NONE is not set"):
+        load_accounts(tmp_path, {}, "giosg")
+    (tmp_path / "sources.toml").write_text('[[source]]\nsource = "zendsk"\naccount = "a"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="source 1"):
+        load_accounts(tmp_path, {}, "zendesk")
 
 
 @pytest.mark.parametrize(("body", "wanted"), [(b'{"a":1}', [{"a": 1}]), (b'[{"a":1},{}]', [{"a": 1}, {}])])

@@ -1,11 +1,15 @@
 """A bug of an adapter: the payload is refused, and everything else goes on."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from streams.dead_letters import letter as letters
+from streams.dead_letters import replay
+from streams.dead_letters.letter import Letter
+from streams.dead_letters.replay import NotReplayableError, Replays
+from streams.sources.accounts import read_accounts
 from streams.sources.adapter import AccountRules, Adapter, Mapped, Payload, Request, UnmappableError
 from streams.sources.guarded import map_guarded
 
@@ -32,10 +36,12 @@ def test_a_bug_refuses_its_payload(caplog: pytest.LogCaptureFixture) -> None:
         map_guarded(BUGGY, "hook", Payload(b"refused"), RULES)
 
 
-def test_a_letter_that_meets_a_bug_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_letter_that_meets_a_bug_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is one of the refused ones, and the others are sent."""
-    monkeypatch.setattr(letters, "adapter_of", lambda _source: BUGGY)
+    monkeypatch.setattr(replay, "adapter_of", lambda _source: BUGGY)
+    (tmp_path / "sources.toml").write_text('[[source]]\nsource = "zendesk"\naccount = "acme"\n', encoding="utf-8")
     about = {"source": "zendesk", "account": "acme", "form": "hook"}
-    letter = letters.Letter(0, 0, 0, b"zendesk/acme", b"{}", about, ())
-    with pytest.raises(letters.NotReplayableError, match="a bug"):
-        letters.records_of(letter, lambda _source, _account: RULES)
+    letter = Letter(0, 0, 0, b"zendesk/acme", b"{}", about, ())
+    async with Replays(lambda: read_accounts(tmp_path, {})) as replays:
+        with pytest.raises(NotReplayableError, match="a bug"):
+            await replays.records_of(letter)

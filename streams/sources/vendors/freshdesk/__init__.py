@@ -104,6 +104,7 @@ ADAPTER: Final = Adapter(
     forms={"hook": map_hook, "ticket": map_ticket, "activity": map_activity, "rating": map_rating},
     hook=Hook(SharedSecret(HEADER, "secret"), timeout_s=30),
     secret_keys=frozenset({HEADER.lower()}),
+    unread_keys=frozenset({"attachments", "body", "body_text", "description", "description_text"}),
     feeds={
         "offered": FULL,
         "entered": _VISITS,

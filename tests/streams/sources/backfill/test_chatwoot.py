@@ -7,12 +7,11 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from aiohttp import web
 
 from streams.core.fold import FoldResult
 from streams.sources.accounts import Account
 from streams.sources.backfill import chatwoot
-from streams.sources.backfill.pages import Page, Period, VendorRefusedError
+from streams.sources.backfill.pages import Page, Period
 from tests.streams.sources.backfill.chatwoot_server import PAGE, ChatwootServer
 from tests.streams.sources.backfill.limited_api import PlainApi, served
 from tests.streams.sources.vendor_folds import Told, events_of, folded, state_of
@@ -160,21 +159,3 @@ async def test_a_deleted_conversation_s_answer_is_passed_over() -> None:
         found = [each for each in told(await pages(api)) if each.form == "csat"]
     assert rated.number not in {each.body["csat"]["conversation_id"] for each in found}
     assert found
-
-
-async def test_a_refusal_ends_it() -> None:
-    """What the server refuses for good is told to whoever runs it."""
-    async with served({}) as api:
-        with pytest.raises(VendorRefusedError):
-            await pages(api)
-
-
-async def test_an_answer_of_another_form_ends_it_with_a_sentence() -> None:
-    """It names the field, and no stack trace is needed to understand it."""
-
-    async def strange(_request: web.Request) -> web.Response:
-        return web.json_response({"data": {"payload": "none"}})
-
-    async with served({"/conversations": strange}) as api:
-        with pytest.raises(VendorRefusedError, match="must be a list"):
-            await pages(api)

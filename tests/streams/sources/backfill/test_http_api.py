@@ -180,6 +180,15 @@ async def test_a_no_is_told_with_what_to_do(answer: web.Response, said: str) -> 
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("path", ["/../admin", "/a/%2e%2e/b", "//evil.example/x", "/a?b=c"])
+async def test_a_payload_leads_to_no_other_address(path: str) -> None:
+    """What an adapter asks for may hold an id of a payload: as in the gateway, it stays below the account's address."""
+    async with serving(ok()) as (url, came), api_of(Clock(), account("intercom", url)) as api:
+        with pytest.raises(VendorRefusedError, match="no address"):
+            await api.get(Request(path))
+    assert came == []
+
+
 async def test_without_an_address_nothing_is_asked() -> None:
     """An account without `url` says what it lacks."""
     async with HttpApi(account("intercom", None)) as api:

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from aiohttp import web
 
 from streams.sources.accounts import Account
 from streams.sources.adapter import Payload
 from streams.sources.backfill import zendesk
-from streams.sources.backfill.pages import Page, Period, VendorRefusedError
+from streams.sources.backfill.pages import Page, Period
 from streams.sources.checked_events import Outcome, map_payload
 from streams.sources.registry import adapter_of
 from tests.streams.sources.backfill.limited_api import PlainApi, served
@@ -155,21 +154,3 @@ async def test_a_comment_that_is_made_public_names_its_author() -> None:
     assert found[0].body["comment_authors"][str(comment["id"])] == str(comment["author_id"])
     (outcome,) = outcomes(found)
     assert b'"author":"customer"' in outcome.records[0].value
-
-
-async def test_a_refusal_ends_it() -> None:
-    """What Zendesk refuses for good is told to whoever runs it."""
-    async with served({}) as api:
-        with pytest.raises(VendorRefusedError):
-            await pages(api)
-
-
-async def test_an_answer_of_another_form_ends_it_with_a_sentence() -> None:
-    """It names the field, and no stack trace is needed to understand it."""
-
-    async def strange(_request: web.Request) -> web.Response:
-        return web.json_response({"audits": "none"})
-
-    async with served({"/api/v2/ticket_audits.json": strange}) as api:
-        with pytest.raises(VendorRefusedError, match="must be a list"):
-            await pages(api)

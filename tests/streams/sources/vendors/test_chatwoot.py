@@ -7,8 +7,6 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streams.sources.adapter import AccountRules, Payload
@@ -56,19 +54,6 @@ def test_a_made_day_gives_its_samples() -> None:
 def course() -> list[Told]:
     """Give the hooks of one eventful conversation."""
     return max((each.hooks() for each in conversations("chat")), key=len)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.data())
-def test_any_order_with_repetition(data: st.DataObject) -> None:
-    """Hooks in any order, some twice, give the same contact and samples."""
-    hooks = course()
-    again = data.draw(st.lists(st.sampled_from(hooks), max_size=10))
-    arrived = data.draw(st.permutations([*hooks, *again]))
-    (wanted,) = folded(events_of("chatwoot", hooks, account())).values()
-    (got,) = folded(events_of("chatwoot", arrived, account())).values()
-    assert got.samples == wanted.samples
-    assert state_of(got) == state_of(wanted)
 
 
 def test_lost_hooks_are_mended_by_later_ones() -> None:

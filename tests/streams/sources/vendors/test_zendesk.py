@@ -7,8 +7,6 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streams.sources.adapter import AccountRules, Payload
@@ -94,19 +92,6 @@ def test_the_ids_of_both_are_the_same_facts() -> None:
 def course() -> list[Told]:
     """Give the hooks of one eventful ticket."""
     return max((list(ticket.hooks()) for ticket in tickets("email")), key=len)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.data())
-def test_any_order_with_repetition(data: st.DataObject) -> None:
-    """Hooks in any order, some twice, give the same contact and samples."""
-    hooks = course()
-    again = data.draw(st.lists(st.sampled_from(hooks), max_size=10))
-    arrived = data.draw(st.permutations([*hooks, *again]))
-    (wanted,) = folded(events_of("zendesk", hooks, account())).values()
-    (got,) = folded(events_of("zendesk", arrived, account())).values()
-    assert got.samples == wanted.samples
-    assert state_of(got) == state_of(wanted)
 
 
 @pytest.mark.parametrize("channel", ["email", "chat"])

@@ -1,0 +1,42 @@
+"""What an import and a follower of an account need to send pages: writers to Kafka, and the vendor's API."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from schemas.settings import Settings
+from streams.sources.accounts import Account
+from streams.sources.backfill.http_api import HttpApi
+from streams.sources.backfill.pages import VendorApi
+from streams.sources.event_producer import EventProducer
+from streams.sources.source_gauges import SourceGauges
+from streams.sources.source_positions import SourcePositions
+from streams.sources.vendor_dead_letters import VendorDeadLetters
+
+
+class SourceConnections(NamedTuple):
+    """The connections of one account; all but the producer's are made when they are first needed."""
+
+    producer: EventProducer
+    letters: VendorDeadLetters
+    positions: SourcePositions
+    gauges: SourceGauges
+    api: VendorApi
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings, account: Account, client: str, report: Callable[[str], None], give_up_s: float = 60.0
+) -> AsyncIterator[SourceConnections]:
+    """Connect as `client`, and disconnect at the end; `report` gets lines about waits.
+
+    Raises BrokerUnreachableError.
+    """
+    async with (
+        HttpApi(account, report) as api,
+        SourceGauges(settings, client) as gauges,
+        SourcePositions(settings, client) as positions,
+        VendorDeadLetters(settings, client) as letters,
+        EventProducer(settings, report, give_up_s=give_up_s, client=client) as producer,
+    ):
+        yield SourceConnections(producer, letters, positions, gauges, api)

@@ -1,0 +1,155 @@
+"""One request to a vendor's API: signed in, below the account's address, and read as JSON or as the vendor's no.
+
+How often and how long it is tried is for whoever asks: an import waits, the gateway does not, for a vendor waits for
+it. No redirect is followed, for it would take the token elsewhere. No token and no body is in any error.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+from yarl import URL
+
+from streams.sources.accounts import Account
+from streams.sources.adapter import Request
+from streams.sources.backfill.pages import VendorRefusedError
+from streams.sources.backfill.vendor_access import access_of
+
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)+/?")
+#: Refusals that pass by themselves, as do all errors of the vendor's own.
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_REDIRECTS: Final = range(300, 400)
+_FINE: Final = range(200, 300)
+#: A number above this is a point in time and no length (2001-09-09).
+_POINT_IN_TIME: Final = 1_000_000_000
+_PROBLEMS: Final[Mapping[int, str]] = {
+    HTTPStatus.BAD_REQUEST: "it does not understand {path}: does the vendor's server have another version?",
+    HTTPStatus.FORBIDDEN: "its user may not read {path}: give it the right at the vendor",
+    HTTPStatus.NOT_FOUND: "there is no {path}: check `url`",
+    HTTPStatus.GONE: "{path} does not exist any more",
+}
+
+
+class VendorAwayError(RuntimeError):
+    """The vendor gives no answer now; `after_s` is when it may, in seconds, None: nobody knows."""
+
+    def __init__(self, problem: str, after_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.after_s = after_s
+
+
+class VendorAnswer(NamedTuple):
+    """An answer's JSON; and how long the vendor wants no further request, in seconds, None: as usual."""
+
+    json: Any
+    pause_s: float | None
+
+
+class VendorConnection:
+    """The API of one account."""
+
+    def __init__(self, account: Account, *, largest: int, now: Callable[[], float] = time.time) -> None:
+        """`largest` is the most bytes that an answer may have; `now` is the clock's, in seconds since 1970."""
+        self._account = account
+        self._largest = largest
+        self._now = now
+        self._base = account.entry.url
+        access = access_of(account.source)
+        self._headers: Mapping[str, str] = {}
+        self.use_token(account.token)
+        self.requests_per_minute = account.entry.requests_per_minute or access.requests_per_minute
+
+    def use_token(self, token: SecretStr) -> None:
+        """Sign in by another token from now on; by none where it is empty."""
+        signs_in = access_of(self._account.source).headers(self._account.entry.user or "", token)
+        self._headers = {"Accept": "application/json", **signs_in}
+
+    async def ask(
+        self, session: aiohttp.ClientSession, method: str, request: Request, body: bytes | None
+    ) -> VendorAnswer:
+        """Ask once. Raises VendorAwayError, and VendorRefusedError where the vendor says no for good."""
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        url = self._url(request)
+        try:
+            async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+                wait_s = _told_wait_s(answer.headers, self._now())
+                self.check(answer.status, request.path, wait_s)
+                content = await content_of(answer, self._largest)
+                pause_s = wait_s if _none_left(answer.headers) else None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise VendorAwayError(f"the vendor's API does not answer ({type(error).__name__})") from None
+        try:
+            return VendorAnswer(orjson.loads(content), pause_s)
+        except orjson.JSONDecodeError:
+            raise VendorRefusedError(answer.status, f"no JSON at {request.path}: check `url`") from None
+
+    def _url(self, request: Request) -> URL:
+        """Write the address: below the account's, wherever the path came from. Raises VendorRefusedError."""
+        base = request.base or self._base
+        if not base:
+            raise VendorRefusedError(HTTPStatus.NOT_FOUND, "set `url` and a token of the account: its API is needed")
+        steps = unquote(request.path).split("/")
+        if _PATH.fullmatch(request.path) is None or not {".", ".."}.isdisjoint(steps):
+            raise VendorRefusedError(HTTPStatus.NOT_FOUND, "the payload gives no address of the API")
+        return URL(f"{base}{request.path}", encoded=True).with_query(request.query)
+
+    def check(self, status: int, path: str, wait_s: float | None = None) -> None:
+        """Pass where a status is fine; `path` is what was asked for. Raises VendorAwayError, VendorRefusedError."""
+        if status in _FINE:
+            return
+        if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise VendorAwayError(f"the vendor's API answers {status}", wait_s)
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise VendorRefusedError(status, self._token_problem())
+        if status in _REDIRECTS:
+            raise VendorRefusedError(status, "it is elsewhere: set `url` to the address that it redirects to")
+        raise VendorRefusedError(status, _PROBLEMS.get(status, "{path} is refused").format(path=path))
+
+    def _token_problem(self) -> str:
+        entry = self._account.entry
+        where = entry.token_env or (f"the file {entry.token_file}" if entry.token_file else "")
+        if not where:
+            return f"it wants a token: set `token_env` of {self._account.path}"
+        user = " and `user`" if entry.user else ""
+        return f"the token is not accepted: check {where}{user} of {self._account.path}"
+
+
+async def content_of(answer: aiohttp.ClientResponse, largest: int) -> bytes:
+    """Read an answer of up to so many bytes. Raises VendorRefusedError."""
+    read = bytearray()
+    async for piece in answer.content.iter_any():
+        read += piece
+        if len(read) > largest:
+            raise VendorRefusedError(answer.status, f"an answer of more than {largest:,} bytes")
+    return bytes(read)
+
+
+def _told_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Return how long the vendor wants to be left alone: a number of seconds, a point in time, or a date."""
+    for name in ("Retry-After", "ratelimit-reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            number = float(value)
+            seconds = number - now_s if number > _POINT_IN_TIME else number
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(value).timestamp() - now_s
+            except ValueError:
+                continue
+        if seconds == seconds:  # noqa: PLR0124 - NaN is what differs from itself
+            return max(0.0, seconds)
+    return None
+
+
+def _none_left(headers: Mapping[str, str]) -> bool:
+    names = ("ratelimit-remaining", "X-RateLimit-Remaining", "X-Rate-Limit-Remaining")
+    return any(headers.get(name, "").strip() == "0" for name in names)

@@ -1,0 +1,115 @@
+"""The accounts that a running part uses, as `sources.toml` says now: a change is used without a restart.
+
+One faulty account stops no other: it is named once and left out until it is mended. If it was in use before the change,
+its former entry stays in force. A file that cannot be used at all changes nothing.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from schemas.configuration.toml_files import ConfigurationError
+from streams.configuration.reloading import WatchedFiles
+from streams.sources.accounts import Account, AccountKey, FaultyAccount, SourceAccounts, account_files, read_accounts
+
+#: How often it is looked whether a file has changed.
+LOOK_EVERY_S: Final = 2.0
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class WatchedAccounts:
+    """The accounts in force, and whether their files say something else by now."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        consequence: str,
+        *,
+        uses: Callable[[Account], bool],
+        concerns: Callable[[FaultyAccount], bool],
+        fault: Callable[[Account], str | None] = lambda _: None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Load the accounts with their secrets. Raises ConfigurationError where the file cannot be used at all.
+
+        `uses` chooses from sound accounts, `concerns` from faulty ones; `fault` says what else an account lacks.
+        `consequence` is what a faulty account meets until it is mended, for people.
+        """
+        self._folder = folder
+        self._consequence = consequence
+        self._uses = uses
+        self._concerns = concerns
+        self._fault = fault
+        self._environment = environment
+        self._paths = account_files(folder)
+        self._files = WatchedFiles(self._paths)
+        #: By source and name.
+        self.accounts: Mapping[AccountKey, Account] = {}
+        self.faulty: tuple[FaultyAccount, ...] = ()
+        #: Accounts of `faulty` whose former entries are in force.
+        self._former: frozenset[AccountKey] = frozenset()
+        #: Whether the file as it was last seen cannot be used at all.
+        self._is_unusable = False
+        self._use(self._read())
+
+    @property
+    def refused(self) -> bool:
+        """Whether a change, or a part of it, is refused."""
+        return self._is_unusable or bool(self._former)
+
+    def notice(self) -> str | None:
+        """Say, without a setting, what is not as `sources.toml` says; None where all is."""
+        if self._is_unusable:
+            return "sources.toml has changed and is refused: `pulssi check-config` says why"
+        told = (
+            f"{each.path}: {'its change is refused' if self._has_former(each) else self._consequence}"
+            for each in self.faulty
+        )
+        return f"{'; '.join(told)}: `pulssi check-config` says why" if self.faulty else None
+
+    def look(self) -> bool:
+        """Use what the files say now; tells whether accounts, or the faulty ones, have changed. Faults are logged."""
+        if not self._files.changed(self._paths):
+            return False
+        self._paths = account_files(self._folder)
+        self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
+        before = self.accounts, self.faulty
+        had_faults = self._is_unusable or bool(self.faulty)
+        try:
+            read = self._read()
+        except ConfigurationError as error:
+            self._is_unusable = True
+            _LOG.error("sources.toml has changed and is refused; what was in force stays: %s", "; ".join(error.faults))
+            return False
+        self._is_unusable = False
+        self._use(read)
+        changed = before != (self.accounts, self.faulty)
+        if before[0] != self.accounts:
+            _LOG.info("sources.toml has changed: %d accounts are in force", len(self.accounts))
+        if had_faults and not self.faulty:  # whoever mends it looks here whether that was it
+            _LOG.info("sources.toml is without a fault again: %d accounts are in force", len(self.accounts))
+        return changed
+
+    def _read(self) -> SourceAccounts:
+        return read_accounts(self._folder, self._environment, self._fault)
+
+    def _use(self, read: SourceAccounts) -> None:
+        known, self.faulty = self.faulty, tuple(each for each in read.faulty if self._concerns(each))
+        sound = {(each.source, each.name): each for each in read.sound}
+        former = {
+            key: account
+            for key, account in self.accounts.items()
+            if key not in sound and any(each.may_be(*key) for each in read.faulty)
+        }
+        self.accounts = {key: each for key, each in sound.items() if self._uses(each)} | former
+        self._former = frozenset(former)
+        for each in self.faulty:
+            if each not in known:
+                met = "its former entry stays in force" if self._has_former(each) else self._consequence
+                _LOG.error("%s: %s until this is mended: %s", each.path, met, "; ".join(each.faults))
+
+    def _has_former(self, faulty: FaultyAccount) -> bool:
+        return any(faulty.may_be(*key) for key in self._former)

@@ -20,7 +20,7 @@ from dashboards.grafana_definitions.pieces import (
     SELECTED_IN_PANEL,
     STEP,
     largest_lines,
-    objective_of_place,
+    of_place,
     percentile_columns,
     seconds,
 )
@@ -119,7 +119,7 @@ def range_by_queue(site: Site) -> str:
   sumIf(n, sample = 'abandoned')
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   {LEVEL_OF_PANES} AS "Service level",
-  {objective_of_place(site)} AS "Objective",
+  {of_place(site, "objective")} AS "Objective",
   "Service level" - "Objective" AS "Difference"
 FROM panes
 WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}

@@ -40,6 +40,9 @@ CHOSEN: Final = {
     **{name: [ALL] for name in ("channel", "queue", "priority", "team", "tag")},
     "by": ["queue"],
     "tz": [ZONE],
+    "weeks": ["8"],
+    "shrinkage": ["0.3"],
+    "occupancy": ["0.85"],
     "sample": ["handle"],
 }
 

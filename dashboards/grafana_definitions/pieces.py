@@ -34,6 +34,8 @@ SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team')}"
 #: In a panel that is repeated by channel, `channel` is that panel's own.
 PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
 SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team')}"
+#: A row for each channel that is chosen, or that may be: where a channel has nothing, a zero is shown for it.
+EVERY_CHANNEL: Final = "arrayJoin(CAST([${channel:singlequote}], 'Array(String)'))"
 TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
 IN_RANGE: Final = "$__timeFilter(pane_start)"
 LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"

@@ -88,6 +88,7 @@ def planning(site: Site) -> Json:
         f"Visits of queues a half hour. {_METHOD} Forecasts of days to come grow worse with the distance: they know no "
         "trend, and no campaign. Choose a range that reaches into the next days.",
         staffing.entered_and_expected(site),
+        unit=NUMBER,
         step="30m",
         colours={"Entered": "blue", "Forecast": "orange"},
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from dashboards.grafana_definitions.pieces import (
     AS_OF,
+    EVERY_CHANNEL,
     FILL_GAPS,
     FORMULA,
     IN_RANGE,
@@ -39,14 +40,18 @@ _NOW: Final = f"""(
 def now_by_channel(value: str) -> str:
     """A gauge now, one row a channel; `value` is an aggregate over the gauges' columns."""
     return f"""SELECT channel, {value}
-FROM {_NOW}
-WHERE {PLACE}
+FROM (
+  SELECT channel, waiting, oldest_waiting_since FROM gauges WHERE {PLACE}
+  UNION ALL
+  SELECT {EVERY_CHANNEL} AS channel, 0, NULL
+)
 GROUP BY channel
 ORDER BY channel"""
 
 
 def _waited(since: str) -> str:
-    return f"greatest(0, dateDiff('second', min({since}), {AS_OF}))"
+    """NULL where nobody waits: `greatest` alone says so in some releases of ClickHouse, and 0 in others."""
+    return f"if(min({since}) IS NULL, NULL, greatest(0, dateDiff('second', min({since}), {AS_OF})))"
 
 
 WAITING: Final = now_by_channel("sum(waiting) AS waiting_now")
@@ -78,7 +83,7 @@ SLOTS_NOW: Final = f"""SELECT {_GROUP} AS "Group", channel,
   capacity AS "Slots", used AS "In use", free AS "Free", used / nullIf(capacity, 0) AS "Use", unknown AS "Unknown"
 FROM agent_slots
 WHERE $__conditionalAll(channel IN (${{channel:singlequote}}), $channel)
-ORDER BY "Group", channel"""
+ORDER BY "Free" ASC NULLS LAST, "Group", channel"""
 
 
 def _by_channel(value: str, *samples: str) -> str:
@@ -95,8 +100,15 @@ _OUTCOMES: Final = ("offered", "first_response", "abandoned")
 
 
 def count_by_channel(sample: str) -> str:
-    """How many samples of a kind in the range, one row a channel."""
-    return _by_channel(f"sumIf(n, sample = '{sample}') AS contacts", *_OUTCOMES)
+    """How many samples of a kind in the range, one row a channel that may be chosen: 0 where there were none."""
+    return f"""SELECT channel, sum(n) AS contacts
+FROM (
+  SELECT channel, n FROM panes WHERE {IN_RANGE} AND sample = '{sample}' AND {SELECTED}
+  UNION ALL
+  SELECT {EVERY_CHANNEL} AS channel, 0
+)
+GROUP BY channel
+ORDER BY channel"""
 
 
 LEVEL_BY_CHANNEL: Final = _by_channel(f"{LEVEL_OF_PANES} AS level", *_OUTCOMES)

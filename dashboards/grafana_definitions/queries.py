@@ -182,12 +182,21 @@ WHERE pane_start >= subtractDays($__fromTime, 8) AND pane_start <= $__toTime
 GROUP BY channel
 ORDER BY channel"""
 
-#: `until` is the last millisecond of a step, for the way to its contacts.
+#: A time in each step of the range.
+_STEPS: Final = (
+    "arrayPushBack(range(toUnixTimestamp($__fromTime), toUnixTimestamp($__toTime), toUInt32($__interval_s)),"
+    " toUnixTimestamp($__toTime))"
+)
+#: Every step, with zeros where nothing came. `until` lies behind all of a step, for the way to its contacts.
 VOLUMES: Final = f"""SELECT {STEP} AS time,
   {_COUNTS},
   toUnixTimestamp(max(toDateTime(pane_start))) * 1000 + 59999 AS until
-FROM panes
-WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
+FROM (
+  SELECT pane_start, sample, n FROM panes
+  WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
+  UNION ALL
+  SELECT toDateTime64(arrayJoin({_STEPS}), 3, 'UTC') AS pane_start, '', 0
+)
 GROUP BY time
 ORDER BY time"""
 

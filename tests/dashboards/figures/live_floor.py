@@ -142,14 +142,17 @@ def compared(panel: Asked) -> None:
 
 @held("days", "Live floor / Offered, answered, abandoned")
 def volumes(panel: Asked) -> None:
-    """A row for each hour in which anything happened; `until` leads to its last contact."""
+    """A row for each hour, zeros where nothing happened; `until` lies behind the last contact, and in the hour."""
     of = groups(only(panel.days.told, *OUTCOMES), hour)
     rows = {at(row["time"]): row for row in panel()}
-    assert set(rows) == set(of)
-    for begin, mine in of.items():
-        assert [rows[begin][name] for name in COUNTS] == [len(only(mine, one)) for one in COUNTS.values()]
-        last = max(row.at for row in mine)
-        assert rows[begin]["until"] == last - last % 60_000 + 59_999
+    over = panel.days.over
+    assert set(rows) == set(range(over.start * 1_000, over.end * 1_000 + 1, 3_600_000))
+    for begin, row in rows.items():
+        mine = of.get(begin, [])
+        assert [row[name] for name in COUNTS] == [len(only(mine, one)) for one in COUNTS.values()]
+        assert max((one.at for one in mine), default=begin) <= row["until"] < begin + 3_600_000
+    nothing = panel(Range(0, 7_200, 3_600))
+    assert [[row[name] for name in COUNTS] for row in nothing] == [[0, 0, 0]] * 3
 
 
 @held("days", "Live floor / Offered, by channel or queue")

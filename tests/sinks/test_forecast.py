@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +14,7 @@ from schemas.calendars import DAY_MS
 from schemas.settings import Settings
 from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
+from streams.times import milliseconds
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle import forecast as oracle
 from tests.oracle.contacts import milliseconds as ms
@@ -120,23 +121,30 @@ def test_odd_days_and_closed_ones_tell_nothing(told: list[Row]) -> None:
     assert len(tell) == 6
 
 
-def test_days_to_come_are_told_by_days_that_are_over(asking: Client, shared_database: Settings) -> None:
-    """In three weeks as in one: by the last days of the weekday that are over, today not among them."""
+def _days_to_come(asking: Client, shared_database: Settings, today: date) -> list[Any]:
+    """Write two visits on some days of the past weeks, five a week ago; ask for today and three weeks."""
     asking.command("TRUNCATE TABLE panes_rows SYNC")
-    now = int(asking.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
-    today = now - now % DAY_MS
-    ago = {day: today - day * DAY_MS + 36_000_000 for day in (0, 7, 14, 21, 22)}
+    noon = milliseconds(datetime.combine(today, time(12), UTC))
+    ago = {day: noon - day * DAY_MS for day in (0, 7, 14, 21, 22)}
     write(shared_database, Batch(panes=[pane(1, 2, pane_start=at, sample="entered") for at in ago.values()]))
     write(shared_database, Batch(panes=[pane(1, 3, pane_start=ago[7], sample="entered", topic="other")]))
-    shown = datetime.fromtimestamp(today / 1000, UTC).date()
-    rows = asking.query(
-        "SELECT day, sum(expected), any(days), sum(entered) FROM forecast("  # noqa: S608 - our own times
-        f"first_day = '{shown}', last_day = '{shown + timedelta(21)}', weeks = 2, closed_days = map('', []))"
-        " GROUP BY day, channel, queue"
-    ).result_rows
-    told = {(row[0] - shown).days: row[1:3] for row in rows}
+    return list(
+        asking.query(
+            "SELECT day, sum(expected), any(days), sum(entered) FROM forecast("  # noqa: S608 - our own times
+            f"first_day = '{today}', last_day = '{today + timedelta(21)}', weeks = 2, closed_days = map('', []))"
+            " GROUP BY day, channel, queue"
+        ).result_rows
+    )
+
+
+def test_days_to_come_are_told_by_days_that_are_over(asking: Client, shared_database: Settings) -> None:
+    """In three weeks as in one: by the last days of the weekday that are over, today not among them."""
+    today, rows = None, []
+    while today != (now := datetime.now(UTC).date()):  # again where midnight came between
+        today, rows = now, _days_to_come(asking, shared_database, now)
+    told = {(row[0] - today).days: row[1:3] for row in rows}
     assert [told[day] for day in (0, 7, 14, 21)] == [(3.5, 2)] * 4
-    assert {row[3] for row in rows if row[0] > shown} == {None}
+    assert {row[3] for row in rows if row[0] > today} == {None}
 
 
 @pytest.mark.parametrize("load", [Fraction(1, 100), Fraction(1, 2), Fraction(10), Fraction(77, 3), Fraction(400)])

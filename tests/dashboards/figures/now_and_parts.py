@@ -256,8 +256,7 @@ def own_alerts(panel: Asked) -> None:
         ("part_behind", "firing", BEHIND_MS),
         ("part_behind", "resolved", 0),
     ]
-    names = ("Condition", "Severity", "State", "Value", "Limit", "Unit", "Fired", "Resolved")
-    assert sorted(tuple(row[name] for name in names) for row in rows) == [
+    assert sorted(tuple(row.values()) for row in rows) == [
         (
             *(alert.condition, alert.severity, alert.state, alert.measured.value, alert.measured.limit),
             *(alert.measured.unit, alert.fired_at, alert.resolved_at),

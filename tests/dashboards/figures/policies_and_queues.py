@@ -138,10 +138,10 @@ def heat(panel: Asked) -> None:
     assert {at(row["time"]) for row in rows} == set(of)
     for row in rows:
         lasted = seconds(of[at(row["time"])], "handle")
-        assert sum(value for name, value in row.items() if name != "time") == len(lasted)
-        so_far = 0
-        for bound in CLASSES:
-            so_far += row[str(bound)]
+        in_class = [value for name, value in row.items() if name != "time"]
+        assert sum(in_class) == len(lasted)
+        for place_of, bound in enumerate(CLASSES, 1):
+            so_far = sum(in_class[:place_of])
             surely = sum(each <= bound * 0.99 for each in lasted)
             assert surely <= so_far <= sum(each <= bound * 1.01 for each in lasted), bound
 

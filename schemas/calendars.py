@@ -98,6 +98,18 @@ def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
     return OpenSpans(tuple(opens for opens, _ in spans), tuple(closes for _, closes in spans), tuple(before), total)
 
 
+def days_unlike_their_weekday(calendar: Calendar, first: date, last: date) -> list[date]:
+    """Give the days of [first, last] that are closed, public holidays, or have hours of their own, in order."""
+    begin, end = _number(first), _number(last)
+    found: set[int] = set()
+    for index, hours in enumerate(calendar.hours):
+        until = calendar.hours[index + 1].valid_from if index + 1 < len(calendar.hours) else ""
+        days = _days(begin * DAY_MS, end * DAY_MS, hours.valid_from, until)
+        own = {_number(date.fromisoformat(day)) for day in (*hours.closed, *(day for day, _ in hours.extra))}
+        found |= {day for day in own | _holidays(hours, days) if day in days and begin <= day <= end}
+    return [_FIRST_DAY + timedelta(day) for day in sorted(found)]
+
+
 def _days(begin: int, end: int, first: str, until: str) -> range:
     """Number the days (since 1970) whose spans can fall between two instants, from `first` up to before `until`."""
     low, high = begin // DAY_MS - _MARGIN_DAYS, end // DAY_MS + _MARGIN_DAYS

@@ -10,6 +10,7 @@ from hypothesis import settings
 from streams import compilation
 from tests.depth import be_shallow
 
+pytest.register_assert_rewrite("tests.dashboards.figures")
 pytest_plugins = ["tests.fixtures.browser", "tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.tls"]
 
 # Tests give programs a home of their own; what was downloaded once is the user's all the same.

@@ -17,6 +17,7 @@ from hashlib import blake2b
 from typing import Final
 
 from dashboards.grafana_definitions.pieces import quote
+from dashboards.grafana_definitions.promises import duration, promise
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Release, Site
 from dashboards.grafana_definitions.sla import SLA_UID, attained_title, sla
 from schemas.policies import Policy
@@ -79,19 +80,6 @@ AGE: Final = "SELECT round(age_ms / 1000) AS age_s FROM freshness WHERE data_at 
 def oldest_s(site: Site) -> int:
     """Say how old the figures may be, in seconds."""
     return _SAID_EVERY_S + site.alert_rules.pipeline.behind_ms // 1_000
-
-
-def duration(seconds: int) -> str:
-    """Write a duration for people, in its largest whole unit."""
-    for length, name in ((3_600, "h"), (60, "min")):
-        if seconds >= length and seconds % length == 0:
-            return f"{seconds // length} {name}"
-    return f"{seconds} s"
-
-
-def promise(policy: Policy) -> str:
-    """Write what a policy promises."""
-    return f"{policy.objective * 100:g} % within {duration(policy.target_ms // 1_000)}"
 
 
 def _runbook(site: Site, file: str) -> dict[str, str]:

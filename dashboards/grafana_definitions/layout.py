@@ -70,6 +70,7 @@ def dashboard(
     choices: Sequence[str],
     *,
     since: str = "now-24h",
+    until: str = "now",
     refresh: str = "1m",
 ) -> Json:
     """Describe a dashboard; `choices` names its variables, besides the time zone, which each has."""
@@ -82,7 +83,7 @@ def dashboard(
         "version": 1,
         "editable": True,
         "timezone": site.rules.time_zone,
-        "time": {"from": since, "to": "now"},
+        "time": {"from": since, "to": until},
         "refresh": refresh,
         "timepicker": {"refresh_intervals": ["5s", "10s", "30s", "1m", "5m"]},
         "templating": {"list": [variables.variable(name, site) for name in (*choices, "tz")]},

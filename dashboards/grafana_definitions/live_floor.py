@@ -91,10 +91,10 @@ _AGENTS: Final = table(
 )
 _SLOTS: Final = table(
     "Agents' slots now, by group and channel",
-    "A slot is the capacity of an agent for one contact. Slots: of all agents at work, that is available, busy, in "
-    "wrap-up, or away with an open contact. In use: open handle segments of these agents. Free: unused slots of "
-    "agents who are available, or busy with contacts. Use: in use / slots. Unknown: agents with an open contact "
-    "whose source sends no capacity for the channel.",
+    "The fewest free slots first. A slot is the capacity of an agent for one contact. Slots: of all agents at work: "
+    "available, busy, in wrap-up, or away with an open contact. In use: open handle segments of these agents. Free: "
+    "unused slots of agents who are available, or busy with contacts. Use: in use / slots. Unknown: agents with an "
+    "open contact whose source sends no capacity for the channel.",
     queries.SLOTS_NOW,
     (
         column("Group"),

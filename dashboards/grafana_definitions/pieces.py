@@ -9,10 +9,10 @@ merged, and no averages.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from dashboards.grafana_definitions.site import Site
-from schemas.policies import Policy
+from schemas.policies import Metric, Policy
 
 #: The service-level formula that the dashboards show where they do not name another.
 FORMULA: Final = "short_excluded"
@@ -34,6 +34,8 @@ SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team')}"
 #: In a panel that is repeated by channel, `channel` is that panel's own.
 PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
 SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team')}"
+#: A row for each channel that is chosen, or that may be: where a channel has nothing, a zero is shown for it.
+EVERY_CHANNEL: Final = "arrayJoin(CAST([${channel:singlequote}], 'Array(String)'))"
 TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
 IN_RANGE: Final = "$__timeFilter(pane_start)"
 LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
@@ -77,17 +79,17 @@ def quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def objective_of_place(site: Site) -> str:
-    """The objective of the first response in a channel and queue by the policies in force; NULL where there is none.
+def of_place(site: Site, value: Literal["objective", "target_ms"], *metrics: Metric) -> str:
+    """What a policy on these metrics, else on the first response, says in a channel and queue; NULL where none applies.
 
     Policies for one priority or segment are left out: a row of a queue is of all of them.
     """
-    of_places = [
-        policy
+    cases = [
+        f"{_place(policy)}, {getattr(policy, value)}"
+        for metric in (*metrics, "first_response")
         for policy in site.policies()
-        if policy.metric == "first_response" and policy.priority is None and policy.segment is None
+        if policy.metric == metric and policy.priority is None and policy.segment is None
     ]
-    cases = [f"{_place(policy)}, {policy.objective}" for policy in of_places]
     return f"multiIf({', '.join(cases)}, NULL)" if cases else "CAST(NULL, 'Nullable(Float64)')"
 
 

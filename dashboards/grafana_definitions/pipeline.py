@@ -38,8 +38,11 @@ ORDER BY state = 'firing' DESC, fired_at DESC
 LIMIT 100"""
 
 FIRING_NOW: Final = """SELECT kind, countIf(severity = 'critical') AS critical
-FROM alerts
-WHERE state = 'firing'
+FROM (
+  SELECT kind, severity FROM alerts WHERE state = 'firing'
+  UNION ALL
+  SELECT arrayJoin(['contact', 'objective', 'floor', 'pipeline']) AS kind, ''
+)
 GROUP BY kind
 ORDER BY kind"""
 

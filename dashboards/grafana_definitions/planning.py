@@ -1,4 +1,4 @@
-"""The dashboard *Planning*: intervals, weekdays by hour, what was expected, and the work that came."""
+"""The dashboard *Planning*: what is to be expected, the agents it needs, and what came by interval and weekday."""
 
 # ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
 
@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from dashboards.grafana_definitions import staffing
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.live_floor import FORMULA, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, NUMBER, SHARE, column, lines, table
 from dashboards.grafana_definitions.pieces import FORMULA as FORMULA_NAME
 from dashboards.grafana_definitions.pieces import PLACE
+from dashboards.grafana_definitions.promises import promise
 from dashboards.grafana_definitions.site import Json, Site
 
 #: The local dates that the range touches; by them ClickHouse leaves out other months.
-_DAYS: Final = "day >= toDate($__fromTime) - {back} AND day <= toDate($__toTime) + 1"
-_IN_RANGE: Final = f"{_DAYS.format(back=1)} AND $__timeFilter(interval_start)"
+_IN_RANGE: Final = "day >= toDate($__fromTime) - 1 AND day <= toDate($__toTime) + 1 AND $__timeFilter(interval_start)"
 
 INTERVALS: Final = f"""SELECT interval_local AS "Interval", channel, queue, entered AS "Entered", offered AS "Offered",
   answered AS "Answered", abandoned AS "Abandoned", aht_ms / 1000 AS "AHT", asa_ms / 1000 AS "Answer mean",
@@ -40,28 +41,34 @@ FROM (
 GROUP BY toDayOfWeek(day)
 ORDER BY toDayOfWeek(day)"""
 
-#: Weeks that there were before the range, four at most.
-_WEEKS: Final = (
-    "greatest(1, least(4, intDiv(dateDiff('day', (SELECT min(day) FROM intervals WHERE interval = 'month'),"
-    " toDate($__fromTime)), 7)))"
-)
-EXPECTED: Final = f"""SELECT toDateTime(hour, 'UTC') AS time, toNullable(sumIf(came, weeks_on = 0)) AS "Came",
-  sumIf(came, weeks_on > 0) / {_WEEKS} AS "Expected"
-FROM (
-  SELECT arrayJoin([0, 1, 2, 3, 4]) AS weeks_on, addWeeks(toTimeZone(interval_start, '${{tz}}'), weeks_on) AS
-    hour, offered AS came
-  FROM intervals
-  WHERE interval = '60 minutes' AND {_DAYS.format(back=30)} AND {PLACE}
-)
-WHERE hour >= $__fromTime AND hour <= $__toTime
-GROUP BY time
-ORDER BY time"""
-
 WORK: Final = f"""SELECT toDateTime(interval_start, 'UTC') AS time, channel, sum(handle_sum_ms) / 1800000 AS agents
 FROM intervals
 WHERE interval = '30 minutes' AND {_IN_RANGE} AND {PLACE}
 GROUP BY time, channel
 ORDER BY time, channel"""
+
+
+_METHOD: Final = (
+    "Forecast: the mean of the same weekday and half hour in the $weeks weeks before, by the centre's clock, of as "
+    "many as there are. Left out are days that the calendar closes or gives hours of its own, those up to the queue's "
+    "first one, and odd days: far more or far fewer visits than is usual on that weekday."
+)
+
+
+def _staffing(site: Site) -> str:
+    """Say what staffing is computed from."""
+    promises = ", ".join(
+        f"{promise(policy)} ({policy.name})"
+        for policy in site.policies()
+        if policy.metric in {"queue_wait", "first_response"} and policy.priority is None and policy.segment is None
+    )
+    return (
+        "Agents by Erlang C, from the forecast and the mean handle time of the same days: the fewest with whom the "
+        f"policy of the queue is kept ({promises or 'there is none'}) and who are busy for $occupancy of their time at "
+        "most. Positions: agents / (1 - shrinkage), rounded up; shrinkage, now $shrinkage, is the share of paid time "
+        "in which they are not there. Nobody gives up waiting in this model, so it asks for rather too many. An agent "
+        "who has several chats at once counts as several."
+    )
 
 
 def planning(site: Site) -> Json:
@@ -77,13 +84,49 @@ def planning(site: Site) -> Json:
         heat=True,
     )
     expected = lines(
-        "Offered against the four weeks before",
-        "Contacts an hour, and the mean of the same weekday and hour of the four weeks before (of as many as there "
-        "are), by "
-        "the clock of the chosen time zone. It is no forecast of a model.",
-        EXPECTED,
-        step="1h",
-        colours={"Came": "blue", "Expected": "orange"},
+        "Entered and forecast",
+        f"Visits of queues a half hour. {_METHOD} Forecasts of days to come grow worse with the distance: they know no "
+        "trend, and no campaign. Choose a range that reaches into the next days.",
+        staffing.entered_and_expected(site),
+        unit=NUMBER,
+        step="30m",
+        colours={"Entered": "blue", "Forecast": "orange"},
+    )
+    errors = table(
+        "How far off the forecast was, the worst first",
+        f"Of {staffing.JUDGED_DAYS} days, the last one being yesterday or the end of an earlier range; each was "
+        "forecast from the weeks before it alone. Off by day: the differences of the days, whatever their sign, / what "
+        "entered (WAPE). Off by half hour: the same of half hours; in small queues chance alone makes it large. Bias: "
+        "forecast / entered - 1; below 0 too little was forecast. Days without a forecast are left out.",
+        staffing.forecast_errors(site),
+        (
+            *QUEUE,
+            column("Forecast", NUMBER),
+            *(column(name, SHARE) for name in ("Bias", "Off by day", "Off by half hour")),
+        ),
+    )
+    needed = lines(
+        "Positions needed, by channel",
+        f"{_staffing(site)} Each queue by itself, added up: agents who serve several queues are needed less.",
+        staffing.positions_over_time(site),
+        step="30m",
+        name="channel",
+        style={"lineInterpolation": "stepAfter"},
+    )
+    busiest = table(
+        "The busiest half hour of each queue, the largest first",
+        "The half hour of the range with the most load by the forecast, past or to come. Load: forecast x AHT / 30 "
+        "minutes, in Erlang. "
+        f"{_staffing(site)} Level, mean wait and occupancy: what that gives.",
+        staffing.busiest_half_hours(site),
+        (
+            *QUEUE,
+            column("Half hour", width=140),
+            column("Forecast", NUMBER),
+            *(column(name, CLOCK) for name in ("AHT", "Target", "Mean wait")),
+            column("Load", NUMBER),
+            *(column(name, SHARE) for name in ("Objective", "Level", "Occupancy")),
+        ),
     )
     work = lines(
         "Work that was done, in agents",
@@ -111,14 +154,17 @@ def planning(site: Site) -> Json:
         site,
         "pulssi-planning",
         "Planning",
-        "Volumes, handle times and service level by interval, by weekday and hour, and against the weeks before.",
+        "What is to be expected and the agents it needs; volumes, handle times and levels by interval and weekday.",
         [
             row(3, (24, DATA_AS_OF)),
+            row(9, (14, expected), (10, errors)),
+            row(9, (14, needed), (10, work)),
+            row(9, (24, busiest)),
             row(9, (24, week)),
-            row(9, (12, expected), (12, work)),
             row(14, (24, intervals)),
         ],
-        ("channel", "queue"),
+        ("channel", "queue", "weeks", "shrinkage", "occupancy"),
         since="now-7d",
+        until="now+7d",
         refresh="5m",
     )

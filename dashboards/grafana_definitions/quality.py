@@ -53,9 +53,11 @@ WHERE day >= toDate($__fromTime) AND day <= toDate($__toTime) + 1 AND {PLACE}
 GROUP BY channel, queue
 ORDER BY "At first contact" ASC NULLS LAST, channel, queue"""
 
+#: `slow` itself has no duration: it is that of the response that the same event ended.
 SLOWEST: Final = f"""SELECT contact_id, channel, queue, toUnixTimestamp64Milli(at) AS "When", value_ms / 1000 AS "Took"
 FROM samples
-WHERE $__timeFilter(at) AND sample = 'slow' AND {SELECTED}
+WHERE $__timeFilter(at) AND sample IN ('first_response', 'next_response') AND {SELECTED}
+  AND (contact_id, caused_by) IN (SELECT contact_id, caused_by FROM samples WHERE $__timeFilter(at) AND sample = 'slow')
 ORDER BY value_ms DESC, contact_id
 LIMIT 50"""
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from dashboards.grafana_definitions.pieces import (
     AS_OF,
+    EVERY_CHANNEL,
     FILL_GAPS,
     FORMULA,
     IN_RANGE,
@@ -20,7 +21,7 @@ from dashboards.grafana_definitions.pieces import (
     SELECTED_IN_PANEL,
     STEP,
     largest_lines,
-    objective_of_place,
+    of_place,
     percentile_columns,
     seconds,
 )
@@ -39,14 +40,18 @@ _NOW: Final = f"""(
 def now_by_channel(value: str) -> str:
     """A gauge now, one row a channel; `value` is an aggregate over the gauges' columns."""
     return f"""SELECT channel, {value}
-FROM {_NOW}
-WHERE {PLACE}
+FROM (
+  SELECT channel, waiting, oldest_waiting_since FROM gauges WHERE {PLACE}
+  UNION ALL
+  SELECT {EVERY_CHANNEL} AS channel, 0, NULL
+)
 GROUP BY channel
 ORDER BY channel"""
 
 
 def _waited(since: str) -> str:
-    return f"greatest(0, dateDiff('second', min({since}), {AS_OF}))"
+    """NULL where nobody waits: `greatest` alone says so in some releases of ClickHouse, and 0 in others."""
+    return f"if(min({since}) IS NULL, NULL, greatest(0, dateDiff('second', min({since}), {AS_OF})))"
 
 
 WAITING: Final = now_by_channel("sum(waiting) AS waiting_now")
@@ -78,7 +83,7 @@ SLOTS_NOW: Final = f"""SELECT {_GROUP} AS "Group", channel,
   capacity AS "Slots", used AS "In use", free AS "Free", used / nullIf(capacity, 0) AS "Use", unknown AS "Unknown"
 FROM agent_slots
 WHERE $__conditionalAll(channel IN (${{channel:singlequote}}), $channel)
-ORDER BY "Group", channel"""
+ORDER BY "Free" ASC NULLS LAST, "Group", channel"""
 
 
 def _by_channel(value: str, *samples: str) -> str:
@@ -95,8 +100,15 @@ _OUTCOMES: Final = ("offered", "first_response", "abandoned")
 
 
 def count_by_channel(sample: str) -> str:
-    """How many samples of a kind in the range, one row a channel."""
-    return _by_channel(f"sumIf(n, sample = '{sample}') AS contacts", *_OUTCOMES)
+    """How many samples of a kind in the range, one row a channel that may be chosen: 0 where there were none."""
+    return f"""SELECT channel, sum(n) AS contacts
+FROM (
+  SELECT channel, n FROM panes WHERE {IN_RANGE} AND sample = '{sample}' AND {SELECTED}
+  UNION ALL
+  SELECT {EVERY_CHANNEL} AS channel, 0
+)
+GROUP BY channel
+ORDER BY channel"""
 
 
 LEVEL_BY_CHANNEL: Final = _by_channel(f"{LEVEL_OF_PANES} AS level", *_OUTCOMES)
@@ -119,7 +131,7 @@ def range_by_queue(site: Site) -> str:
   sumIf(n, sample = 'abandoned')
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   {LEVEL_OF_PANES} AS "Service level",
-  {objective_of_place(site)} AS "Objective",
+  {of_place(site, "objective")} AS "Objective",
   "Service level" - "Objective" AS "Difference"
 FROM panes
 WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
@@ -170,12 +182,21 @@ WHERE pane_start >= subtractDays($__fromTime, 8) AND pane_start <= $__toTime
 GROUP BY channel
 ORDER BY channel"""
 
-#: `until` is the last millisecond of a step, for the way to its contacts.
+#: A time in each step of the range.
+_STEPS: Final = (
+    "arrayPushBack(range(toUnixTimestamp($__fromTime), toUnixTimestamp($__toTime), toUInt32($__interval_s)),"
+    " toUnixTimestamp($__toTime))"
+)
+#: Every step, with zeros where nothing came. `until` lies behind all of a step, for the way to its contacts.
 VOLUMES: Final = f"""SELECT {STEP} AS time,
   {_COUNTS},
   toUnixTimestamp(max(toDateTime(pane_start))) * 1000 + 59999 AS until
-FROM panes
-WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
+FROM (
+  SELECT pane_start, sample, n FROM panes
+  WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
+  UNION ALL
+  SELECT toDateTime64(arrayJoin({_STEPS}), 3, 'UTC') AS pane_start, '', 0
+)
 GROUP BY time
 ORDER BY time"""
 

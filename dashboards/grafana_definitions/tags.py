@@ -10,7 +10,7 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACTS_WITH_TAG
 from dashboards.grafana_definitions.live_floor import ORANGE_FROM_1, QUEUE, STACKED, STATE, STEP
 from dashboards.grafana_definitions.panels import NUMBER, SHARE, TIME, column, lines, stat, table
-from dashboards.grafana_definitions.pieces import IN_RANGE, SELECTED, TAG_SELECTED
+from dashboards.grafana_definitions.pieces import EVERY_CHANNEL, IN_RANGE, SELECTED, TAG_SELECTED
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
 
@@ -65,8 +65,11 @@ GROUP BY channel, queue
 ORDER BY "Share untagged" DESC NULLS LAST, channel, queue"""
 
 UNKNOWN: Final = f"""SELECT channel, uniqExactIf(tag, NOT known) AS tags
-FROM tag_panes
-WHERE {IN_RANGE} AND {TAG_SELECTED}
+FROM (
+  SELECT channel, tag, known FROM tag_panes WHERE {IN_RANGE} AND {TAG_SELECTED}
+  UNION ALL
+  SELECT {EVERY_CHANNEL} AS channel, '', true
+)
 GROUP BY channel
 ORDER BY channel"""
 
@@ -176,7 +179,14 @@ def tags(site: Site) -> Json:
                         "Surges in the range",
                         "Alerts of floor rules on surges; what they are judged by says docs/alerts.md.",
                         SURGES,
-                        (column("alert_id", hidden=True), tag, *QUEUE, STATE, column("Fired", TIME)),
+                        (
+                            column("alert_id", hidden=True),
+                            tag,
+                            *QUEUE,
+                            STATE,
+                            column("Limit", NUMBER),
+                            column("Fired", TIME),
+                        ),
                         empty="No surge in this range",
                     ),
                 ),

@@ -27,6 +27,13 @@ _ASKED: Final = {
     "tag": ("Tag", _distinct("tag", "tag_panes", in_channels=True)),
 }
 
+#: Variables with a number that is chosen: label, choices, and the one that holds unless another is chosen.
+_NUMBERS: Final = {
+    "weeks": ("Weeks", ("4", "6", "8", "10", "13"), "8"),
+    "shrinkage": ("Shrinkage", ("0", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4", "0.5"), "0.3"),
+    "occupancy": ("Maximum occupancy", ("0.7", "0.75", "0.8", "0.85", "0.9", "0.95", "1"), "0.85"),
+}
+
 #: Samples that lead to contacts.
 _SAMPLES: Final = (
     *("offered", "first_response", "abandoned", "handle", "resolution", "reopened", "transferred", "slow", "rated"),
@@ -38,6 +45,8 @@ def variable(name: str, site: Site) -> Json:
     """Describe a variable by its name."""
     if name in _ASKED:
         return _query(name, *_ASKED[name])
+    if name in _NUMBERS:
+        return _custom(name, *_NUMBERS[name])
     if name == "by":
         return _custom("by", "Lines by", ("channel", "queue"))
     if name == "sample":
@@ -67,8 +76,9 @@ def _query(name: str, label: str, sql: str) -> Json:
     }
 
 
-def _custom(name: str, label: str, choices: Sequence[str]) -> Json:
-    options = [{"selected": place == 0, "text": choice, "value": choice} for place, choice in enumerate(choices)]
+def _custom(name: str, label: str, choices: Sequence[str], current: str | None = None) -> Json:
+    current = choices[0] if current is None else current
+    options = [{"selected": choice == current, "text": choice, "value": choice} for choice in choices]
     return {
         "type": "custom",
         "name": name,
@@ -76,7 +86,7 @@ def _custom(name: str, label: str, choices: Sequence[str]) -> Json:
         "query": ",".join(choices),
         "multi": False,
         "includeAll": False,
-        "current": options[0],
+        "current": options[choices.index(current)],
         "options": options,
         "hide": 0,
     }

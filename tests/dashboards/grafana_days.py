@@ -1,4 +1,4 @@
-"""Three simulated days in a database, the autumn's change of clocks among them, and what the oracle makes of them.
+"""Simulated days in a database, and what the oracle makes of them: three, on which clocks change, or five weeks.
 
 They lie in the past, so that every run has the same.
 """
@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 from dashboards.grafana_definitions.site import Site
 from schemas.calendars import DAY_MS
 from schemas.objectives import Objective, ObjectiveKey, encode_objective_key
-from schemas.policies import DEFAULT_POLICIES, Rules
+from schemas.policies import DEFAULT_POLICIES, Policy, Rules, Taxonomy
 from schemas.topics import CONTACTS
 from sinks.clickhouse.store import ClickHouseStore
 from sinks.objective_archive import objective_rows
@@ -25,10 +25,13 @@ from streams.sources.simulator import Plan, simulate
 from tests.dashboards.grafana_macros import ALL, Range, expand
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle.batch import samples
+from tests.oracle.centre import DEFAULTS, Centre
 from tests.oracle.contacts import milliseconds as ms
 from tests.oracle.rows import Row
+from tests.sinks import simulated_weeks as weeks_of
 from tests.sinks.reconcile.worker_and_sink import WorkerAndSink
 from tests.sinks.rows import write
+from tests.sinks.simulated_weeks import simulated_weeks
 
 #: A Friday and Saturday before, and the Sunday on which clocks in Helsinki go back: 03:00 to 04:00 comes twice.
 BEGIN: Final = ms("2026-10-23T00:00Z")
@@ -40,6 +43,9 @@ CHOSEN: Final = {
     **{name: [ALL] for name in ("channel", "queue", "priority", "team", "tag")},
     "by": ["queue"],
     "tz": [ZONE],
+    "weeks": ["8"],
+    "shrinkage": ["0.3"],
+    "occupancy": ["0.85"],
     "sample": ["handle"],
 }
 
@@ -50,11 +56,18 @@ class Days(NamedTuple):
     events: list[dict[str, Any]]
     told: list[Row]
     client: Client
+    #: The dashboard's range.
+    over: Range = OVER
+    centre: Centre = DEFAULTS
 
-    def ask(self, sql: str, over: Range = OVER, **chosen: list[str]) -> list[dict[str, Any]]:
+    def inside(self) -> list[Row]:
+        """Give what was measured in the range."""
+        return [row for row in self.told if self.over.start * 1_000 <= row.at < self.over.end * 1_000]
+
+    def ask(self, sql: str, over: Range | None = None, **chosen: list[str]) -> list[dict[str, Any]]:
         """Ask as Grafana does."""
-        one = {"contact": [self.told[0].contact_id]}
-        return list(self.client.query(expand(sql, over, {**CHOSEN, **one, **chosen})).named_results())
+        one = {"contact": [row.contact_id for row in self.told[:1]]}
+        return list(self.client.query(expand(sql, over or self.over, {**CHOSEN, **one, **chosen})).named_results())
 
 
 @contextmanager
@@ -71,6 +84,32 @@ def simulated_days(server: ClickHouseServer, database: str) -> Iterator[Days]:
         store.save_gauges(END - 3_600_000)
         store.close()
         yield Days(events, [row for row in samples(events) if BEGIN <= row.at < END], client)
+
+
+#: A policy on queues, which the default policies lack, and a taxonomy that does not know all tags.
+_KNOWN: Final = ("connection", "invoice", "login", "refund", "slow internet", "payment", "router")
+WEEKS_RULES: Final = Rules(
+    (*DEFAULT_POLICIES, Policy("queue-30s", "queue_wait", 30_000, 0.8)),
+    taxonomy=Taxonomy(frozenset(_KNOWN), {}),
+    time_zone=ZONE,
+)
+_POLICIES_FILE: Final = "".join(
+    f'[[policy]]\nname = "{policy.name}"\nmetric = "{policy.metric}"\ntarget = "{policy.target_ms}ms"\n'
+    + (f'channel = "{policy.channel}"\n' if policy.channel else "")
+    for policy in WEEKS_RULES.policies
+)
+WEEKS_CENTRE: Final = Centre(
+    {"policies": _POLICIES_FILE, "taxonomy": "".join(f'[[tag]]\nname = "{name}"\n' for name in _KNOWN)}
+)
+
+
+@contextmanager
+def simulated_past(server: ClickHouseServer, database: str) -> Iterator[Days]:
+    """Fold five weeks, of which the last is the dashboard's range."""
+    with simulated_weeks(server, database, WEEKS_RULES, WEEKS_CENTRE) as weeks:
+        end = weeks_of.BEGIN // 1_000 + weeks_of.DAYS * 86_400
+        told = samples(weeks.events, WEEKS_CENTRE)
+        yield Days(weeks.events, told, weeks.client, Range(end - 7 * 86_400, end, 3_600), WEEKS_CENTRE)
 
 
 def _objectives() -> Iterator[TopicRecord]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 ALL = "$__all"
+#: What may be chosen: Grafana writes all of them where all are.
+CHANNELS = ("call", "chat", "email")
 
 
 class Range(NamedTuple):
@@ -28,8 +30,10 @@ def expand(sql: str, over: Range, chosen: Mapping[str, list[str]] | None = None)
         return "1=1" if chosen[match[2]] == [ALL] else match[1]
 
     def values(match: re.Match[str]) -> str:
-        quoted = ("'" + value.replace("'", "\\'") + "'" for value in chosen[match[1]])
-        return ",".join(quoted if match[2] == "singlequote" else chosen[match[1]])
+        every = CHANNELS if (match[1], chosen[match[1]]) == ("channel", [ALL]) else chosen[match[1]]
+        assert list(every) != [ALL], f"all of {match[1]}: only within $__conditionalAll"
+        quoted = ("'" + value.replace("'", "\\'") + "'" for value in every)
+        return ",".join(quoted if match[2] == "singlequote" else every)
 
     sql = re.sub(r"\$__conditionalAll\((.+?), \$(\w+)\)", conditional, sql)
     sql = re.sub(r"\$\{(\w+)(?::(\w+))?\}", values, sql)

@@ -31,7 +31,8 @@ from tests.fixtures.clickhouse import ClickHouseServer
 from tests.sinks.test_agent_views import archived
 
 _ALL = {name: [ALL] for name in ("channel", "queue", "priority", "team", "tag")}
-EVERYTHING = {**_ALL, "by": ["queue"], "tz": ["UTC"], "sample": ["tagged"], "contact": ["it's"]}
+_NUMBERS = {"weeks": ["8"], "shrinkage": ["0.3"], "occupancy": ["0.85"]}
+EVERYTHING = {**_ALL, **_NUMBERS, "by": ["queue"], "tz": ["UTC"], "sample": ["tagged"], "contact": ["it's"]}
 CALLS = {
     **EVERYTHING,
     "channel": ["call"],
@@ -60,7 +61,7 @@ QUERIES = {
 #: What the scene has nothing of: it knows panes and who waits, and no sample, event or judgement.
 NOT_IN_THE_SCENE = re.compile(
     r"FROM (samples|objectives|objective_history|alerts|alert_deliveries|source_gauges|events|fcr|queue_service_level)"
-    r"|FROM tag_shares"
+    r"|FROM (tag_shares|forecast)\b"
     r"|WHERE contact_id|'(talk|queue_wait|entered|rated|any_tag)'|n_satisfied"
 )
 

@@ -3,52 +3,28 @@
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
-import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.settings import Settings
-from schemas.topics import CONTACTS
 from sinks.store_protocol import Batch
-from streams.clickhouse.connection import connect
-from streams.sources.simulator import Plan, simulate
 from tests.depth import examples
-from tests.fixtures.clickhouse import ClickHouseServer, own_database
+from tests.fixtures.clickhouse import ClickHouseServer
 from tests.oracle import derived
 from tests.oracle.batch import samples
-from tests.sinks.reconcile.worker_and_sink import WorkerAndSink
 from tests.sinks.rows import contact, write
-
-#: 2026-03-02 06:00 UTC, a Monday; in the last of the weeks, clocks in Helsinki go forward.
-BEGIN: Final = 1_772_431_200_000
-DAY_MS: Final = 86_400_000
-DAYS: Final = 33
-ZONE: Final = ZoneInfo("Europe/Helsinki")
-
-
-class Weeks(NamedTuple):
-    """What happened, and a client of the database that has it."""
-
-    events: list[dict[str, Any]]
-    told: list[derived.Told]
-    client: Client
+from tests.sinks.simulated_weeks import BEGIN, DAY_MS, DAYS, ZONE, Weeks, simulated_weeks
 
 
 @pytest.fixture(scope="module")
 def weeks(clickhouse_server: ClickHouseServer) -> Iterator[Weeks]:
-    """Fold five weeks of a small centre into a database of their own."""
-    plan = Plan(BEGIN, rate=0.003, seed=4, lasts_ms=DAYS * DAY_MS, zone=ZONE)
-    sent = [each for each in simulate(plan) if each.topic in CONTACTS.values()]
-    events = [orjson.loads(each.value) for each in sent]
-    with own_database(clickhouse_server, "derived_weeks", PULSSI_TIME_ZONE=ZONE.key) as ours, connect(ours) as client:
-        for topic in CONTACTS.values():
-            WorkerAndSink(ours, topic).play((each.key, each.value) for each in sent if each.topic == topic)
-        yield Weeks(events, derived.told(events), client)
+    """Give the weeks."""
+    with simulated_weeks(clickhouse_server, "derived_weeks") as found:
+        yield found
 
 
 def _time(at: int) -> str:

@@ -60,7 +60,7 @@ def test_another_time_zone_only_changes_what_depends_on_it(empty_database: Setti
     """A changed setting brings the views that have it up to date."""
     migrate(empty_database)
     elsewhere = empty_database.model_copy(update={"time_zone": "Europe/Helsinki"})
-    assert migrate(elsewhere) == ["07_intervals", "11_tags", "12_first_contact"]
+    assert migrate(elsewhere) == ["07_intervals", "11_tags", "12_first_contact", "19_forecast"]
     assert migrate(elsewhere) == []
 
 

@@ -141,6 +141,7 @@ def test_every_view_answers_whole(centre: Centre) -> None:
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' ORDER BY name"
     ).result_rows
     ranges = {"tag_shares": "started_from = {a}, started_to = {b}", "tag_growth": "hours_from = {a}, hours_to = {b}"}
+    ranges["forecast"] = "first_day = '2026-10-20', last_day = '2026-11-05', weeks = 8, closed_days = map('', [])"
     ends = {"a": "toDateTime64('1970-01-01 00:00:00', 3, 'UTC')", "b": f"fromUnixTimestamp64Milli({LAST_MS}, 'UTC')"}
     assert {name for (name,) in views} >= {"samples", "panes", "contacts", "events", "intervals", "fcr", "gauges"}
     for (name,) in views:

@@ -30,11 +30,11 @@ STEP_RECORDS: Final = 50
 class WorkerAndSink:
     """One life (epoch) of a source partition: its worker and its sink."""
 
-    def __init__(self, database: Settings, source: str = CHAT, epoch: int = 1) -> None:
+    def __init__(self, database: Settings, source: str = CHAT, epoch: int = 1, rules: Rules = Rules()) -> None:  # noqa: B008 - frozen
         self._database = database
         self._place = source, 0
         self._epoch = epoch
-        self._worker = PartitionState(*self._place, Rules())
+        self._worker = PartitionState(*self._place, rules)
         self._worker.begin(0, epoch)
         self._pending = PendingBatch()
         self._sent: list[Any] = []

@@ -1,0 +1,101 @@
+"""Questions about what is likely to come, and how many agents that needs: by ClickHouse's view `forecast` and Erlang C.
+
+What differs between installations is written in: the days that calendars close, and the promise of each queue's policy.
+"""
+
+# ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from dashboards.grafana_definitions.pieces import PLACE, of_place, quote
+from dashboards.grafana_definitions.site import Site
+from schemas.calendars import Calendar, days_unlike_their_weekday
+
+#: The error of the forecast is told of so many days, which are over.
+JUDGED_DAYS: Final = 28
+
+_TODAY: Final = "toDate32(now(), '${tz}')"
+_FIRST: Final = "toDate32($__fromTime, '${tz}')"
+_LAST: Final = "toDate32($__toTime, '${tz}')"
+
+
+def closed_days(site: Site) -> str:
+    """Write which days are not like their weekday, by queue, as the view takes them: last year, this and the next."""
+    calendars = {"": site.rules.calendar, **site.rules.queue_calendars}
+    parts = [f"{quote(queue)}, [{_days(calendar, site.today.year)}]" for queue, calendar in sorted(calendars.items())]
+    return f"map({', '.join(parts)})"
+
+
+def _days(calendar: Calendar | None, year: int) -> str:
+    if calendar is None:
+        return ""
+    days = days_unlike_their_weekday(calendar, date(year - 1, 1, 1), date(year + 1, 12, 31))
+    return ", ".join(quote(day.isoformat()) for day in days)
+
+
+def _forecast(site: Site, first: str, last: str) -> str:
+    return f"forecast(first_day = {first}, last_day = {last}, weeks = ${{weeks}}, closed_days = {closed_days(site)})"
+
+
+def entered_and_expected(site: Site) -> str:
+    """What entered and what was to be expected, by half hour."""
+    return f"""SELECT toDateTime(interval_start, 'UTC') AS time,
+  sumOrNull(entered) AS "Entered", sumOrNull(expected) AS "Forecast"
+FROM {_forecast(site, _FIRST, _LAST)}
+WHERE $__timeFilter(interval_start) AND {PLACE}
+GROUP BY time
+ORDER BY time"""
+
+
+def forecast_errors(site: Site) -> str:
+    """How far the forecast was off, by queue: of days that were forecast, by half hour and by day."""
+    last = f"least({_TODAY}, addDays({_LAST}, 1)) - 1"
+    return f"""SELECT channel, queue, sum(came) AS "Entered", sum(forecast) AS "Forecast",
+  "Forecast" / nullIf("Entered", 0) - 1 AS "Bias",
+  sum(abs(forecast - came)) / nullIf("Entered", 0) AS "Off by day",
+  sum(off) / nullIf("Entered", 0) AS "Off by half hour"
+FROM (
+  SELECT day, channel, queue, sum(assumeNotNull(entered)) AS came, sum(assumeNotNull(expected)) AS forecast,
+    sum(abs(assumeNotNull(expected) - assumeNotNull(entered))) AS off
+  FROM {_forecast(site, f"{last} - {JUDGED_DAYS - 1}", last)}
+  WHERE entered IS NOT NULL AND expected IS NOT NULL AND {PLACE}
+  GROUP BY day, channel, queue
+)
+GROUP BY channel, queue
+ORDER BY "Off by day" DESC NULLS LAST, channel, queue"""
+
+
+def _needed(site: Site) -> str:
+    """Each half hour of each queue with its load in Erlang, its promise, and the agents that it needs."""
+    target_ms, objective = of_place(site, "target_ms", "queue_wait"), of_place(site, "objective", "queue_wait")
+    return f"""(
+  SELECT interval_start, interval_local, channel, queue, expected, aht_ms / 1000 AS aht_s,
+    expected * aht_s / 1800 AS load, {target_ms} / 1000 AS target_s, {objective} AS objective,
+    pulssi_agents(load, aht_s, target_s, objective, ${{occupancy}}) AS agents,
+    ceil(agents / (1 - ${{shrinkage}}) - 1e-9) AS positions
+  FROM {_forecast(site, _FIRST, _LAST)}
+  WHERE expected IS NOT NULL AND $__timeFilter(interval_start) AND {PLACE}
+)"""
+
+
+def positions_over_time(site: Site) -> str:
+    """Positions needed by half hour and channel."""
+    return f"""SELECT toDateTime(interval_start, 'UTC') AS time, channel, sumOrNull(positions) AS needed
+FROM {_needed(site)}
+GROUP BY time, channel
+ORDER BY time, channel"""
+
+
+def busiest_half_hours(site: Site) -> str:
+    """Of each queue the half hour with the most load: what it needs, and what Erlang C says would come of it."""
+    return f"""SELECT channel, queue, interval_local AS "Half hour", expected AS "Forecast",
+  aht_s AS "AHT", load AS "Load", target_s AS "Target", objective AS "Objective",
+  agents AS "Agents", positions AS "Positions",
+  pulssi_erlang_level(load, agents, aht_s, target_s) AS "Level",
+  pulssi_erlang_wait_s(load, agents, aht_s) AS "Mean wait", load / nullIf(agents, 0) AS "Occupancy"
+FROM {_needed(site)}
+ORDER BY "Positions" DESC NULLS LAST, load DESC NULLS LAST, channel, queue, interval_start
+LIMIT 1 BY channel, queue"""

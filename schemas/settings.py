@@ -36,6 +36,8 @@ _OTHER_HEADERS: Final = frozenset(
 #: What a setting with a pattern must look like, in words.
 _PATTERN_PROBLEMS: Final = {
     "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
+    "clickhouse_cluster": "must be up to 64 letters, digits, dots, dashes and underscores, as in system.clusters",
+    "clickhouse_quorum": "must be `auto` or a number of replicas, 2 to 9",
     "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
 }
 
@@ -146,6 +148,19 @@ class Settings(BaseModel):
     everything."""
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
     """The ClickHouse database that holds everything."""
+    clickhouse_cluster: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$")] = ""
+    """The name of a ClickHouse cluster of one shard with several replicas, as `system.clusters` has it: tables are
+    replicated, statements that change the schema run `ON CLUSTER`, writes wait for a quorum, and reads by parts see all
+    that was written. The same for all parts; empty: one server."""
+    clickhouse_quorum: Annotated[str, Field(pattern=r"^(auto|[2-9])$")] = "auto"
+    """With `clickhouse_cluster`: how many replicas have to have a write before it counts; `auto`: more than half."""
+    clickhouse_writer_password_file: str = ""
+    """The file with the password that `pulssi migrate` gives ClickHouse's user `pulssi_writer`, each time; empty: its
+    password stays as it is. ClickHouse is sent a salted hash."""
+    clickhouse_reader_password_file: str = ""
+    """The same for `pulssi_reader`."""
+    clickhouse_grafana_password_file: str = ""
+    """The same for `pulssi_grafana`."""
     clickhouse_program: str = CLICKHOUSE_AUTO
     """What `pulssi up` runs as ClickHouse where `clickhouse_url` is not set: the path of an official `clickhouse`
     program, release 25.8 or newer; `embedded`: the engine that comes with Pulssi; `auto`: the program where one is on

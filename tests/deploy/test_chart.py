@@ -27,6 +27,7 @@ FULL: Final = {
     "ingress": {name: {"enabled": True, "tlsSecret": "tls", "className": "nginx"} for name in ("wallboard", "gateway")},
     "follow": {"enabled": True},
     "autoscaling": {"enabled": True},
+    "clickhouse": {"cluster": "floor", "quorum": 2, "passwordsSecret": "pulssi-passwords"},
     "existingSecretFiles": "pulssi-files",
     "wallboard": {"passwordHash": True},
     "trustedProxies": ["10.0.0.0/8"],
@@ -212,6 +213,16 @@ def test_secrets_are_named_and_never_held(tmp_path: Path) -> None:
     }
     assert keys.pop("migrate") == "adminUrl"
     assert set(keys.values()) == {"url"}
+    passwords = {name for name, spec in _pods(objects) for volume in spec["volumes"] if volume["name"] == "passwords"}
+    assert passwords == {"migrate"}
+
+
+@pytest.mark.long
+def test_every_part_knows_the_cluster(tmp_path: Path) -> None:
+    """One that did not would read what other replicas have, or not."""
+    for name, spec in _pods(_rendered("full", tmp_path, NEWEST)):
+        told = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+        assert (told["PULSSI_CLICKHOUSE_CLUSTER"], told["PULSSI_CLICKHOUSE_QUORUM"]) == ("floor", "2"), name
 
 
 @pytest.mark.long

@@ -3,6 +3,10 @@
 - {name: PULSSI_KAFKA_BROKERS, value: {{ .Values.kafka.brokers | quote }}}
 - {name: PULSSI_CLICKHOUSE_URL_FILE, value: /etc/pulssi-clickhouse/url}
 - {name: PULSSI_CLICKHOUSE_DATABASE, value: {{ .Values.clickhouse.database | quote }}}
+{{- if .Values.clickhouse.cluster }}
+- {name: PULSSI_CLICKHOUSE_CLUSTER, value: {{ .Values.clickhouse.cluster | quote }}}
+- {name: PULSSI_CLICKHOUSE_QUORUM, value: {{ .Values.clickhouse.quorum | quote }}}
+{{- end }}
 - {name: PULSSI_APPLICATION, value: {{ .Values.application | quote }}}
 - {name: PULSSI_PARTITIONS, value: {{ .Values.kafka.partitions | quote }}}
 - {name: PULSSI_REPLICATION, value: {{ .Values.kafka.replication | quote }}}

@@ -88,6 +88,10 @@ spec:
         {{- include "pulssi.environment" .root | nindent 8 }}
         - {name: PULSSI_CONFIG, value: /etc/pulssi}
         - {name: PULSSI_ALLOWED_HOSTS, value: {{ include "pulssi.hosts" .root | quote }}}
+        {{- if and (eq .name "worker") .part.named (not .root.Values.autoscaling.enabled) }}
+        - {name: PULSSI_WORKER_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        - {name: PULSSI_WORKER_AWAY_S, value: {{ .part.awaySeconds | quote }}}
+        {{- end }}
         {{- if has .name (list "wallboard" "gateway") }}
         - {name: PULSSI_WALLBOARD_TOKEN_FILE, value: /etc/pulssi-wallboard/token}
         {{- with .root.Values.trustedProxies }}

@@ -36,6 +36,9 @@ _OTHER_HEADERS: Final = frozenset(
 #: What a setting with a pattern must look like, in words.
 _PATTERN_PROBLEMS: Final = {
     "clickhouse_database": "must be 1 to 64 letters, digits and underscores, and not begin with a digit",
+    "clickhouse_cluster": "must be up to 64 letters, digits, dots, dashes and underscores, as in system.clusters",
+    "clickhouse_quorum": "must be `auto` or a number of replicas, 2 to 9",
+    "worker_name": "must be up to 100 letters, digits, dashes and underscores, and begin with no mark",
     "application": "must be 1 to 64 small letters, digits, dots, dashes and underscores, and begin with no mark",
 }
 
@@ -146,6 +149,19 @@ class Settings(BaseModel):
     everything."""
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
     """The ClickHouse database that holds everything."""
+    clickhouse_cluster: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$")] = ""
+    """The name of a ClickHouse cluster of one shard with several replicas, as `system.clusters` has it: tables are
+    replicated, statements that change the schema run `ON CLUSTER`, writes wait for a quorum, and reads by parts see all
+    that was written. The same for all parts; empty: one server."""
+    clickhouse_quorum: Annotated[str, Field(pattern=r"^(auto|[2-9])$")] = "auto"
+    """With `clickhouse_cluster`: how many replicas have to have a write before it counts; `auto`: more than half."""
+    clickhouse_writer_password_file: str = ""
+    """The file with the password that `pulssi migrate` gives ClickHouse's user `pulssi_writer`, each time; empty: its
+    password stays as it is. ClickHouse is sent a salted hash."""
+    clickhouse_reader_password_file: str = ""
+    """The same for `pulssi_reader`."""
+    clickhouse_grafana_password_file: str = ""
+    """The same for `pulssi_grafana`."""
     clickhouse_program: str = CLICKHOUSE_AUTO
     """What `pulssi up` runs as ClickHouse where `clickhouse_url` is not set: the path of an official `clickhouse`
     program, release 25.8 or newer; `embedded`: the engine that comes with Pulssi; `auto`: the program where one is on
@@ -156,6 +172,12 @@ class Settings(BaseModel):
     """Partitions of each topic when it is created."""
     replication: Annotated[int, Field(ge=1, le=7)] = 1
     """Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail."""
+    worker_name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = ""
+    """A name of this worker alone, the same after a restart, such as that of its pod: a worker that comes back within
+    `worker_away_s` gets its partitions back, and those of others stay where they are. Empty: a worker that ends leaves
+    its partitions to others at once, and each end and each start moves some."""
+    worker_away_s: Annotated[int, Field(ge=6, le=1800)] = 30
+    """How many seconds a worker with a name may be away before others get its partitions."""
     contacts_in_hand: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000
     """How many contacts a worker process keeps unpacked, those with the latest events first: about 7 KB each (16000:
     112 MB), beside the 1.5 KB of every open contact. As many as are under way at a time are enough; 0: none, and each

@@ -8,7 +8,8 @@ import asyncio
 import gc
 import logging
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from streams.configuration.environment import config_folder
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
+from streams.kafka.static_membership import member_name
 from streams.monitoring.watchdog import watched
 from streams.monitoring.worker_health import BatchMetrics, worker_health_server
 from streams.tasks import cancel, stop_on_signals
@@ -37,7 +39,9 @@ FETCH_BYTES: Final = 6 * 1024 * 1024
 #: Batches that wait in an agent's channel; more would be latency, fewer would idle. Batches grow with the backlog.
 BATCHES_AHEAD: Final = 4
 
+#: Of a worker without a name: how long its partitions stand still when it dies.
 SESSION_TIMEOUT_S: Final = 6.0
+HEARTBEAT_S: Final = 1.0
 #: How soon the partitions of a new or recreated topic are assigned to a worker.
 METADATA_MS: Final = 5_000
 REBALANCE_TIMEOUT_S: Final = 3.0
@@ -60,8 +64,14 @@ class Worker(faust.App):
     logger = logging.getLogger("faust")  # else mode logs as this module
 
     def __init__(
-        self, settings: Settings, partitions: AssignedPartitions, batch_metrics: BatchMetrics, folder: Path
+        self,
+        settings: Settings,
+        partitions: AssignedPartitions,
+        batch_metrics: BatchMetrics,
+        folder: Path,
+        partition_counts: Mapping[str, int],
     ) -> None:
+        name = member_name(settings.worker_name, partition_counts) if settings.worker_name else None
         super().__init__(
             settings.application,
             broker=f"kafka://{settings.kafka_brokers.replace(',', ';kafka://')}",
@@ -73,8 +83,11 @@ class Worker(faust.App):
             stream_buffer_maxsize=BATCHES_AHEAD,
             broker_max_poll_records=BATCH_RECORDS,
             consumer_max_fetch_size=FETCH_BYTES,
-            broker_session_timeout=SESSION_TIMEOUT_S,
-            broker_heartbeat_interval=SESSION_TIMEOUT_S / 6,
+            broker_session_timeout=settings.worker_away_s if name else SESSION_TIMEOUT_S,
+            broker_heartbeat_interval=HEARTBEAT_S,
+            consumer_group_instance_id=name,
+            # Faust refuses an assignment that was made for another host: who comes back may have got another one.
+            node_hostname=settings.worker_name or None,
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,
             broker_commit_interval=1.0,
@@ -121,13 +134,15 @@ async def serve(
     compiled = "C" if compilation.is_compiled() else "Python (`make compiled` makes it C, which is faster)"
     _LOG.info("the code that folds events runs as %s", compiled)
     try:
-        if not await _await_topics(settings, stop):
+        if (partition_counts := await _await_topics(settings, stop)) is None:
             return 0
         with (
             tempfile.TemporaryDirectory(prefix="pulssi-worker-") as folder,  # Faust wants one; nothing is kept there
             watched(partitions.activities),
         ):
-            return await _run_until_stopped(Worker(settings, partitions, batch_metrics, Path(folder)), stop)
+            return await _run_until_stopped(
+                Worker(settings, partitions, batch_metrics, Path(folder), partition_counts), stop
+            )
     finally:
         await cancel(reloading, garbage_collection)
         await partitions.close()
@@ -146,18 +161,20 @@ async def _collect_garbage_periodically() -> None:
         gc.enable()
 
 
-async def _await_topics(settings: Settings, stop: asyncio.Event) -> bool:
-    """Wait for the broker and the topics, logging that; False where `stop` was set first."""
+async def _await_topics(settings: Settings, stop: asyncio.Event) -> dict[str, int] | None:
+    """Wait for the broker and the topics, logging that, and count their partitions; None where `stop` was set first."""
     topics = (*SOURCES, *(journal_of(source) for source in SOURCES), DEAD_LETTERS)
     connecting = asyncio.ensure_future(connect(settings, topics))
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not connecting.done():
         await cancel(connecting, stopped)
-        return False
+        return None
     await cancel(stopped)
-    await (await connecting).stop()
-    return True
+    consumer = await connecting
+    counts = Counter(partition.topic for partition in consumer.assignment() if partition.topic in SOURCES)
+    await consumer.stop()
+    return counts
 
 
 async def _run_until_stopped(worker: Worker, stop: asyncio.Event) -> int:

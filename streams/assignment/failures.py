@@ -21,6 +21,7 @@ from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.journal.step_assembly import RecreatedError
 from streams.journal.writer import StepTooLargeError
 from streams.kafka.cluster import ClusterUnavailableError
+from streams.kafka.static_membership import NameTakenError
 from streams.monitoring.activities import note_failure
 from streams.partition.bad_record_limit import BadRecordLimitError
 
@@ -53,6 +54,7 @@ class During(StrEnum):
     MISSING_OFFSETS = "asking Kafka why offsets are missing"
     CLOSING = "closing a partition"
     STOPPING = "stopping the worker"
+    MEMBERSHIP = "being a member of the group"
     WATCHING = "anything, for longer than every time limit"
     ANYTHING = "anything else"
 
@@ -141,6 +143,7 @@ TABLE: Final = (
     ),
     Failure(During.CLOSING, _KAFKA, RELEASE, WARNING, "{partition}: stopping its producer failed: {error}"),
     _ends(During.STOPPING, TimeoutError, Exit.STUCK, "the worker does not stop: it ends (exit 71), nothing is lost"),
+    _ends(During.MEMBERSHIP, NameTakenError, Exit.NO, "the worker ends, nothing is lost: {error}"),
     _ends(During.WATCHING, TimeoutError, Exit.STUCK, "{error}: the process ends (exit 71), nothing is lost"),
     _ends(During.ANYTHING, BaseException, Exit.BUG, "a bug: the worker ends, nothing is lost\n{trace}"),
 )

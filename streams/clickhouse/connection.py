@@ -21,8 +21,11 @@ CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 120
 
 #: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
-#: too many queries, parts or bytes in memory, no network, read-only for now, shutting down.
-_OVERLOADED: Final = ("159", "160", "202", "203", "209", "210", "241", "242", "252", "319", "425", "439", "999")
+#: too many queries, parts or bytes in memory, no network, read-only for now, shutting down; of a cluster: too few
+#: replicas for a quorum, or a replica that has not yet all that was written.
+_OVERLOADED: Final = (
+    *("159", "160", "202", "203", "209", "210", "241", "242", "252", "285", "286", "289", "319", "425", "439", "999"),
+)
 
 #: What the client and the server put around an error message, of no use to the user.
 _WRAPPING: Final = re.compile(
@@ -37,6 +40,30 @@ _MAX_LINE_CHARACTERS: Final = 300
 def _pool(ca: str, verify: bool) -> PoolManager:  # noqa: FBT001 - a key
     """Keep connections for the next client, as the library does; its own pools for an authority cannot be closed."""
     return cast("PoolManager", get_pool_manager(ca_cert=ca or None, verify=verify))
+
+
+#: How long a write waits for its quorum, below the time limit of an answer; milliseconds.
+_QUORUM_TIMEOUT_MS: Final = 60_000
+
+
+def cluster_settings(settings: Settings) -> dict[str, str | int]:
+    """Return what each query on a cluster says, so that what was written is read, on whichever replica answers.
+
+    A write counts once a quorum of replicas has it: the death of one takes nothing with it that the sink believes is
+    in. A replica that has not yet all such writes refuses to answer (code 289), and the question is asked again. Both
+    need the writes of a table one after the other, which one sink does anyway.
+    """
+    if not settings.clickhouse_cluster:
+        return {}
+    return {
+        "insert_quorum": settings.clickhouse_quorum,
+        "insert_quorum_parallel": 0,
+        "insert_quorum_timeout": _QUORUM_TIMEOUT_MS,
+        "select_sequential_consistency": 1,
+        # Rows replace each other by key and version. A write that is repeated must not be taken for one of last week
+        # that somebody has deleted since.
+        "insert_deduplicate": 0,
+    }
 
 
 def connect(settings: Settings, database: str | None = None, *, answer_within_s: float = ANSWER_TIMEOUT_S) -> Client:
@@ -59,6 +86,7 @@ def connect(settings: Settings, database: str | None = None, *, answer_within_s:
         connect_timeout=CONNECT_TIMEOUT_S,
         send_receive_timeout=answer_within_s,
         autogenerate_session_id=False,
+        settings=cluster_settings(settings),
         query_retries=0,
     )
     return client

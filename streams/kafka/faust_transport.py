@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from faust.transport.drivers import aiokafka as driver
@@ -16,6 +17,8 @@ from faust.types import TP
 
 from schemas.topics import SourcePartition
 from streams.assignment.assigned_partitions import AssignedPartitions, Position
+from streams.assignment.failures import During, react
+from streams.kafka.static_membership import name_member, watch_partition_counts
 from streams.monitoring.activities import Phase
 
 #: The position of a fetch without a seek before it; the worker skips such a batch.
@@ -59,6 +62,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - as above
         return consumer
 
+    async def on_start(self) -> None:
+        """Start the consumer, which has not joined yet then, and have it tell its name, where it has one."""
+        await super().on_start()
+        if name := self.app.conf.consumer_group_instance_id:
+            name_member(self._ensure_consumer()._coordinator, name, partial(react, During.MEMBERSHIP))  # noqa: SLF001 - so
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the positions: until the next seek, what is fetched belongs to no session."""
         self._positions.clear()
@@ -67,6 +76,9 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget them once more: aiokafka continues at the group's committed offsets, which may be past the heads."""
         self._positions.clear()
+        consumer = self._ensure_consumer()
+        if self.app.conf.consumer_group_instance_id:
+            watch_partition_counts(consumer._coordinator, consumer.subscription())  # noqa: SLF001 - as above
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to(self, positions: Mapping[SourcePartition, Position]) -> None:

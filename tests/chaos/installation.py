@@ -57,7 +57,13 @@ class Installation:
         }
         self.settings: Settings = load_settings(self.environment)
         self.workers = [
-            self._part(f"worker {number}", "worker", PULSSI_WORKER_PORT=str(port)) for number, port in enumerate(ports)
+            # The first has a name: with the others it is a group of both kinds.
+            self._part(
+                *(f"worker {number}", "worker"),
+                PULSSI_WORKER_PORT=str(port),
+                PULSSI_WORKER_NAME="" if number else "floor-0",
+            )
+            for number, port in enumerate(ports)
         ]
         self.sink = self._part("sink", "sink")
         #: Where each worker tells how it is.

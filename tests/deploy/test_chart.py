@@ -27,6 +27,7 @@ FULL: Final = {
     "ingress": {name: {"enabled": True, "tlsSecret": "tls", "className": "nginx"} for name in ("wallboard", "gateway")},
     "follow": {"enabled": True},
     "autoscaling": {"enabled": True},
+    "clickhouse": {"cluster": "floor", "quorum": 2, "passwordsSecret": "pulssi-passwords"},
     "existingSecretFiles": "pulssi-files",
     "wallboard": {"passwordHash": True},
     "trustedProxies": ["10.0.0.0/8"],
@@ -184,7 +185,7 @@ def test_each_part_is_told_what_it_knows(site: str, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("http://pulssi_writer:invented@clickhouse:8123")
     for name, spec in _pods(_rendered(site, tmp_path, NEWEST)):
         (container,) = spec["containers"]
-        told = {each["name"]: each["value"] for each in container["env"]}
+        told = {each["name"]: each.get("value", f"acme-pulssi-{name}-0") for each in container["env"]}
         assert {"PULSSI_KAFKA_BROKERS", "PULSSI_CLICKHOUSE_URL_FILE", "PULSSI_BIND"} <= told.keys()
         told |= {"PULSSI_CLICKHOUSE_URL_FILE": str(tmp_path / "url"), "PULSSI_CONFIG": str(tmp_path)}
         settings = load_settings(told)
@@ -212,6 +213,29 @@ def test_secrets_are_named_and_never_held(tmp_path: Path) -> None:
     }
     assert keys.pop("migrate") == "adminUrl"
     assert set(keys.values()) == {"url"}
+    passwords = {name for name, spec in _pods(objects) for volume in spec["volumes"] if volume["name"] == "passwords"}
+    assert passwords == {"migrate"}
+
+
+@pytest.mark.long
+def test_every_part_knows_the_cluster(tmp_path: Path) -> None:
+    """One that did not would read what other replicas have, or not."""
+    for name, spec in _pods(_rendered("full", tmp_path, NEWEST)):
+        told = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+        assert (told["PULSSI_CLICKHOUSE_CLUSTER"], told["PULSSI_CLICKHOUSE_QUORUM"]) == ("floor", "2"), name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("site", SITES)
+def test_workers_are_named_by_their_pods(site: str, tmp_path: Path) -> None:
+    """So that a restart moves nothing; not where their number follows the lag: a pod that goes does not come back."""
+    named = {
+        name: each["valueFrom"]
+        for name, spec in _pods(_rendered(site, tmp_path, NEWEST))
+        for each in spec["containers"][0]["env"]
+        if each["name"] == "PULSSI_WORKER_NAME"
+    }
+    assert named == ({} if site == "full" else {"worker": {"fieldRef": {"fieldPath": "metadata.name"}}})
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """The Compose file: valid by the specification, complete, closed where it can be, and known to the parts it starts."""
 
+import hashlib
 import json
-import os
 import re
 import stat
 import subprocess
@@ -17,6 +17,7 @@ from deploy.bare.compose_file import COMPOSE_FILE, Service, interpolated, read_d
 from deploy.cli import main
 from deploy.embedded.kafka.node import SETTINGS
 from deploy.embedded.stack_layout import OWN_PARTS
+from sinks.clickhouse.access import password_statements
 from streams.configuration.environment import load_settings
 
 SERVICES = read_services({})
@@ -135,9 +136,6 @@ def test_secrets_are_files_and_each_is_given_to_who_reads_it(secrets: Path) -> N
     """No service names a secret that it is not given, or is given one that it does not name; all are made."""
     for name, service in DOCUMENT["services"].items():
         text = json.dumps([service.get("environment"), service.get("entrypoint"), service["image"]])
-        if name == "clickhouse":
-            text += (COMPOSE_FILE.parent / "clickhouse/users.sh").read_text().replace("${name}", "writer")
-            text += "/run/secrets/clickhouse_reader_password"
         assert set(re.findall(r"/run/secrets/(\w+)", text)) == set(service.get("secrets", ())), name
     assert {path.name for path in secrets.iterdir() if path.is_file()} == set(DOCUMENT["secrets"])
 
@@ -152,18 +150,18 @@ def test_secrets_are_made_once(secrets: Path) -> None:
     assert len(set(before.values())) == len(before)
 
 
-def test_the_users_of_clickhouse_are_made_with_the_hashes_of_the_secrets(secrets: Path, tmp_path: Path) -> None:
-    """The script that a new volume runs, with a client that only says what it was asked."""
-    client = tmp_path / "clickhouse-client"
-    client.write_text('#!/bin/sh\nfor word; do :; done\necho "$word"\n')
-    client.chmod(0o755)
-    script = (COMPOSE_FILE.parent / "clickhouse/users.sh").read_text().replace("/run/secrets", str(secrets))
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CLICKHOUSE_USER": "default"}
-    told = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True, env=environment).stdout
-    for name, line in zip(("writer", "reader"), told.splitlines(), strict=True):
+def test_the_users_of_clickhouse_get_the_passwords_of_the_secrets(secrets: Path, tmp_path: Path) -> None:
+    """The migration sets them at each start, as hashes: those that the parts and Grafana sign in with."""
+    made = password_statements(load_settings(_inside(SERVICES["migrate"], secrets, tmp_path)), lambda: "salt")
+    for name, statement in zip(("writer", "reader"), made, strict=True):
         password = (secrets / f"clickhouse_{name}_password").read_text().strip()
-        digest = subprocess.run(["sha256sum"], input=password, check=True, capture_output=True, text=True).stdout[:64]
-        assert line == f"CREATE USER IF NOT EXISTS pulssi_{name} IDENTIFIED WITH sha256_hash BY '{digest}'"
+        digest = hashlib.sha256(f"{password}salt".encode()).hexdigest()
+        assert statement == (
+            f"ALTER USER IF EXISTS pulssi_{name} IDENTIFIED WITH sha256_hash BY '{digest}' SALT 'salt'"
+        )
+    assert f":{(secrets / 'clickhouse_writer_password').read_text().strip()}@" in (
+        load_settings(_inside(SERVICES["sink"], secrets, tmp_path)).clickhouse_url
+    )
 
 
 def test_kafka_is_set_as_the_embedded_one() -> None:

@@ -3,6 +3,10 @@
 - {name: PULSSI_KAFKA_BROKERS, value: {{ .Values.kafka.brokers | quote }}}
 - {name: PULSSI_CLICKHOUSE_URL_FILE, value: /etc/pulssi-clickhouse/url}
 - {name: PULSSI_CLICKHOUSE_DATABASE, value: {{ .Values.clickhouse.database | quote }}}
+{{- if .Values.clickhouse.cluster }}
+- {name: PULSSI_CLICKHOUSE_CLUSTER, value: {{ .Values.clickhouse.cluster | quote }}}
+- {name: PULSSI_CLICKHOUSE_QUORUM, value: {{ .Values.clickhouse.quorum | quote }}}
+{{- end }}
 - {name: PULSSI_APPLICATION, value: {{ .Values.application | quote }}}
 - {name: PULSSI_PARTITIONS, value: {{ .Values.kafka.partitions | quote }}}
 - {name: PULSSI_REPLICATION, value: {{ .Values.kafka.replication | quote }}}
@@ -84,6 +88,10 @@ spec:
         {{- include "pulssi.environment" .root | nindent 8 }}
         - {name: PULSSI_CONFIG, value: /etc/pulssi}
         - {name: PULSSI_ALLOWED_HOSTS, value: {{ include "pulssi.hosts" .root | quote }}}
+        {{- if and (eq .name "worker") .part.named (not .root.Values.autoscaling.enabled) }}
+        - {name: PULSSI_WORKER_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        - {name: PULSSI_WORKER_AWAY_S, value: {{ .part.awaySeconds | quote }}}
+        {{- end }}
         {{- if has .name (list "wallboard" "gateway") }}
         - {name: PULSSI_WALLBOARD_TOKEN_FILE, value: /etc/pulssi-wallboard/token}
         {{- with .root.Values.trustedProxies }}

@@ -2,13 +2,15 @@
 
 A table's file is never changed once released: what comes later is another number. A file under `views/` is applied
 again whenever its text, or a setting in it, has changed. Nothing here drops a row of what was counted.
+
+On a cluster each statement runs on all replicas (`replication.py`); what was applied is told by a replicated table too.
+Every statement may run again: one that reached only some of the replicas is repeated by the next migration.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from importlib.resources import files
 from string import Template
 from typing import Final
@@ -18,6 +20,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
+from sinks.clickhouse.access import password_statements, unknown_hashes
+from sinks.clickhouse.replication import STATEMENT_SETTINGS, ClusterError, check_cluster, check_engine, render
 from streams.clickhouse.connection import connect
 
 ACCESS: Final = "08_access"
@@ -29,7 +33,9 @@ _END: Final = re.compile(r";\s*$", re.MULTILINE)
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (name String, digest String, at DateTime64(3, 'UTC') DEFAULT now64(3))
 ENGINE = ReplacingMergeTree(at) ORDER BY name
-"""
+""".strip()
+_REPLICAS: Final = "SELECT shard_num, host_name FROM system.clusters WHERE cluster = {cluster:String}"
+_ENGINE: Final = "SELECT engine FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'"
 
 
 def statements(text: str) -> list[str]:
@@ -46,12 +52,15 @@ def _folder(name: str) -> dict[str, str]:
 def migrate(settings: Settings) -> list[str]:
     """Bring ClickHouse's schema to this version, and return what was applied; a second run applies nothing.
 
-    Raises EndError where a newer Pulssi made the schema, and clickhouse_connect's errors.
+    Raises EndError where a newer Pulssi made the schema, or where the cluster is not what the settings say; and
+    clickhouse_connect's errors.
     """
+    passwords = password_statements(settings)
     with connect(settings, database="") as client:
-        client.command(f"CREATE DATABASE IF NOT EXISTS {settings.clickhouse_database}")
+        _check_cluster(client, settings)
+        _run(client, settings, f"CREATE DATABASE IF NOT EXISTS {settings.clickhouse_database}")
     with connect(settings) as client:
-        client.command(_LEDGER)
+        _run(client, settings, _LEDGER)
         applied = {
             str(name): str(digest)
             for name, digest in client.query("SELECT name, digest FROM schema_migrations FINAL").result_rows
@@ -64,16 +73,56 @@ def migrate(settings: Settings) -> list[str]:
                 "or name another database in clickhouse_database",
                 Exit.UNUSABLE,
             )
-        return [*_apply_tables(client, tables, applied), *_apply_views(client, settings, applied)]
+        done = [*_apply_tables(client, settings, tables, applied), *_apply_views(client, settings, applied)]
+        return [*done, *_set_passwords(client, settings, passwords)]
 
 
-def _apply_tables(client: Client, tables: dict[str, str], applied: dict[str, str]) -> list[str]:
+def _set_passwords(client: Client, settings: Settings, passwords: list[str]) -> list[str]:
+    """Set them each time: what a file holds now cannot be told from what it held."""
+    try:
+        for statement in passwords:
+            _run(client, settings, statement)
+    except DatabaseError as error:
+        if not _keeps_no_users(error):
+            raise
+        return ["passwords skipped: this ClickHouse, or this user, cannot change users"]
+    return []
+
+
+def _keeps_no_users(error: DatabaseError) -> bool:
+    return any(code in str(error) for code in _NO_USERS)
+
+
+def _run(client: Client, settings: Settings, statement: str) -> None:
+    cluster = settings.clickhouse_cluster
+    client.command(render(statement, cluster), settings=STATEMENT_SETTINGS if cluster else None)
+
+
+def _check_cluster(client: Client, settings: Settings) -> None:
+    """Raise EndError where the cluster, or the kind of the tables that are there, is not what the settings say."""
+    cluster, database = settings.clickhouse_cluster, settings.clickhouse_database
+    try:
+        if cluster:
+            known = [str(row[0]) for row in client.query("SELECT DISTINCT cluster FROM system.clusters").result_rows]
+            replicas = [
+                (int(shard), str(host))
+                for shard, host in client.query(_REPLICAS, parameters={"cluster": cluster}).result_rows
+            ]
+            macros = [str(row[0]) for row in client.query("SELECT macro FROM system.macros").result_rows]
+            check_cluster(cluster, known, replicas, macros)
+        found = client.query(_ENGINE, parameters={"database": database}).result_rows
+        check_engine(cluster, database, str(found[0][0]) if found else None)
+    except ClusterError as error:
+        raise EndError(str(error), Exit.UNUSABLE) from None
+
+
+def _apply_tables(client: Client, settings: Settings, tables: dict[str, str], applied: dict[str, str]) -> list[str]:
     done = []
     for name, text in tables.items():
         if name in applied:
             continue
         for statement in statements(text):
-            client.command(statement)
+            _run(client, settings, statement)
         _note(client, name, _digest(text))
         done.append(name)
     return done
@@ -86,12 +135,12 @@ def _apply_views(client: Client, settings: Settings, applied: dict[str, str]) ->
         digest = _digest(Template(text).safe_substitute(names))
         if applied.get(name) == digest:
             continue
-        made = {**names, "reader_secret": secrets.token_urlsafe(32), "writer_secret": secrets.token_urlsafe(32)}
+        made = {**names, **unknown_hashes()}
         try:
             for statement in statements(text):
-                client.command(Template(statement).substitute(made))
+                _run(client, settings, Template(statement).substitute(made))
         except DatabaseError as error:
-            if name != ACCESS or not any(code in str(error) for code in _NO_USERS):
+            if name != ACCESS or not _keeps_no_users(error):
                 raise
             if applied.get(name) != "skipped":
                 _note(client, name, "skipped")

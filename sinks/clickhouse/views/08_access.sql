@@ -1,9 +1,59 @@
--- Who may what. Both users are made with a secret that nobody knows: `ALTER USER … IDENTIFIED BY` lets them in.
+-- Who may what. Roles hold the rights, so that users of yours may be granted them too; limits and quotas follow the role.
+-- Users that are not there are made with a secret that nobody knows: a password file, or `ALTER USER … IDENTIFIED BY`,
+-- lets them in. Those that are there keep their password. Whoever migrates is none of them.
 -- Left out, with a note, where the server keeps no users (the embedded one).
-CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_reader SETTINGS
-    readonly = 2, max_execution_time = 60, max_memory_usage = 4000000000, max_result_rows = 10000000;
-CREATE USER IF NOT EXISTS pulssi_reader IDENTIFIED WITH sha256_password BY '${reader_secret}' SETTINGS PROFILE pulssi_reader;
-CREATE USER IF NOT EXISTS pulssi_writer IDENTIFIED WITH sha256_password BY '${writer_secret}';
-GRANT SELECT ON ${database}.* TO pulssi_reader;
-GRANT SELECT, INSERT, CREATE TABLE, CREATE VIEW, ALTER VIEW, DROP VIEW, ALTER TABLE ON ${database}.* TO pulssi_writer;
-GRANT CREATE FUNCTION, DROP FUNCTION ON *.* TO pulssi_writer;
+CREATE ROLE IF NOT EXISTS pulssi_writing;
+CREATE ROLE IF NOT EXISTS pulssi_reading;
+CREATE ROLE IF NOT EXISTS pulssi_dashboards;
+GRANT SELECT, INSERT ON ${database}.* TO pulssi_writing;
+GRANT SELECT ON ${database}.* TO pulssi_reading, pulssi_dashboards;
+
+-- No limit of time: `pulssi reconcile` reads for as long as it takes.
+CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_writer;
+ALTER SETTINGS PROFILE pulssi_writer SETTINGS async_insert = 0, max_memory_usage = 16000000000 TO pulssi_writing;
+
+-- readonly 2: clients send settings with each query. They may lower a limit, and not lift it; 0 would be no limit. Grafana
+-- asks for its own time limit and 5 seconds more: 65 by its default.
+CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_reader;
+ALTER SETTINGS PROFILE pulssi_reader SETTINGS
+    readonly = 2,
+    max_execution_time = 60 MIN 0.001 MAX 90,
+    timeout_overflow_mode = 'throw' CONST,
+    max_memory_usage = 4000000000 MIN 1 MAX 4000000000,
+    max_temporary_data_on_disk_size_for_query = 4000000000 MIN 1 MAX 4000000000,
+    max_rows_to_read = 2000000000 MIN 1 MAX 2000000000,
+    max_result_rows = 10000000 MIN 1 MAX 10000000,
+    max_result_bytes = 1000000000 MIN 1 MAX 1000000000,
+    max_concurrent_queries_for_user = 60 CONST
+    TO pulssi_reading;
+CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_grafana;
+ALTER SETTINGS PROFILE pulssi_grafana SETTINGS
+    INHERIT 'pulssi_reader',
+    max_memory_usage = 2000000000 MIN 1 MAX 2000000000,
+    max_rows_to_read = 500000000 MIN 1 MAX 500000000,
+    max_result_rows = 1000000 MIN 1 MAX 1000000,
+    max_result_bytes = 200000000 MIN 1 MAX 200000000,
+    max_concurrent_queries_for_user = 60 CONST
+    TO pulssi_dashboards;
+
+-- Of an hour, each user: far above what people and dashboards need, so that a loop that asks without end is stopped. A page of
+-- 20 panels that is read anew each 5 seconds asks 14,400 times. The writer has none: nothing must hold up the sink.
+CREATE QUOTA IF NOT EXISTS pulssi_reader;
+ALTER QUOTA pulssi_reader KEYED BY user_name
+    FOR INTERVAL 1 hour MAX queries = 2000000, result_rows = 5000000000, read_rows = 10000000000000, execution_time = 180000
+    TO pulssi_reading;
+CREATE QUOTA IF NOT EXISTS pulssi_grafana;
+ALTER QUOTA pulssi_grafana KEYED BY user_name
+    FOR INTERVAL 1 hour MAX queries = 2000000, result_rows = 5000000000, read_rows = 10000000000000, execution_time = 180000
+    TO pulssi_dashboards;
+
+CREATE USER IF NOT EXISTS pulssi_writer IDENTIFIED WITH sha256_hash BY '${writer_hash}';
+CREATE USER IF NOT EXISTS pulssi_reader IDENTIFIED WITH sha256_hash BY '${reader_hash}';
+CREATE USER IF NOT EXISTS pulssi_grafana IDENTIFIED WITH sha256_hash BY '${grafana_hash}';
+GRANT pulssi_writing TO pulssi_writer;
+GRANT pulssi_reading TO pulssi_reader;
+GRANT pulssi_dashboards TO pulssi_grafana;
+
+-- Earlier versions let the writer change the schema, and make functions on the whole server.
+REVOKE CREATE TABLE, CREATE VIEW, ALTER VIEW, DROP VIEW, ALTER TABLE ON ${database}.* FROM pulssi_writer;
+REVOKE CREATE FUNCTION, DROP FUNCTION ON *.* FROM pulssi_writer;

@@ -9,8 +9,8 @@ from typing import Final
 from dashboards.grafana_definitions import queries
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import contacts_of_row
-from dashboards.grafana_definitions.live_floor import HANDLE, QUANTILE, QUEUE, STEP, percentiles
-from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, heat_map, stat, table
+from dashboards.grafana_definitions.live_floor import HANDLE, QUANTILE, QUEUE, STEP, WAITS, percentiles
+from dashboards.grafana_definitions.panels import CLOCK, MINUTES, SHARE, column, heat_map, stat, table
 from dashboards.grafana_definitions.pieces import IN_RANGE, SELECTED, percentile_columns
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
@@ -105,7 +105,7 @@ def handle_time(site: Site) -> Json:
             row(4, (6, DATA_AS_OF), (9, half), (9, most)),
             row(11, (24, parts)),
             row(10, (24, heat)),
-            row(8, (24, percentiles("Handle time", HANDLE, "handle"))),
+            percentiles("Handle time", HANDLE, "handle", dict.fromkeys(WAITS, MINUTES)),
         ],
         ("channel", "queue", "priority", "team"),
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dashboards.grafana_definitions import objectives, queries
-from dashboards.grafana_definitions.layout import DATA_AS_OF, Row, dashboard, repeated, row
+from dashboards.grafana_definitions.layout import DATA_AS_OF, WIDTH, Row, dashboard, repeated, row
 from dashboards.grafana_definitions.links import TO_QUEUE, contacts_of_row, contacts_of_step
 from dashboards.grafana_definitions.panels import (
     AGO,
     CLOCK,
     DIFFERENCE,
+    HOURS,
+    LENGTHS,
     NUMBER,
+    SECONDS,
     SHARE,
     alert_list,
     column,
@@ -48,6 +51,8 @@ _VOLUME_SAMPLES: Final = {"Offered": "offered", "Answered": "first_response", "A
 
 STACKED: Final = {"drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0, "stacking": {"mode": "normal"}}
 BARS: Final = {"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0}
+#: What is promised for calls and chats is seconds, for e-mails hours.
+WAITS: Final = {"call": SECONDS, "chat": SECONDS, "email": HOURS}
 _STEPS: Final = {"lineInterpolation": "stepAfter"}
 
 CHANNEL: Final = column("channel", title="Channel", width=84)
@@ -107,18 +112,20 @@ _SLOTS: Final = table(
 AGENTS: Final = row(8, (12, _AGENTS), (12, _SLOTS))
 
 
-def percentiles(title: str, text: str, sample: str) -> Json:
-    """The percentiles of a duration over time, repeated by channel."""
-    return repeated(
+def percentiles(title: str, text: str, sample: str, units: Mapping[str, str]) -> Row:
+    """The percentiles of a duration over time: a graph a channel, each in a unit of its own."""
+    graphs = (
         lines(
-            f"{title} · $channel",
+            f"{title} · {channel}",
             f"{text} {QUANTILE} {STEP}",
-            queries.percentiles_over_time(sample),
-            unit=CLOCK,
+            queries.percentiles_over_time(sample, channel, 1_000 * LENGTHS[unit]),
+            unit=unit,
             step="10m",
             colours=PERCENTILE_COLOURS,
         )
+        for channel, unit in units.items()
     )
+    return row(8, *((WIDTH // len(units), graph) for graph in graphs))
 
 
 def _gauge(title: str, text: str, gauge: str) -> Json:
@@ -305,7 +312,7 @@ def _range(site: Site) -> Iterator[Row]:
         ),
     )
     yield row(9, (24, times))
-    yield row(8, (24, percentiles("First response", RESPONSE, "first_response")))
+    yield percentiles("First response", RESPONSE, "first_response", WAITS)
     yield row(8, (24, _gauge("Waiting", "In a queue, or without a first response.", "waiting")))
     yield row(8, (24, _gauge("Beyond the target", "Without a first response, and beyond its target.", "breached")))
     yield row(8, (24, _gauge("Awaiting a reply", "The customer wrote last, or opened it again.", "awaiting_reply")))

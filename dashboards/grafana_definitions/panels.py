@@ -20,8 +20,14 @@ NUMBER: Final = "none"
 TIME: Final = "time:YYYY-MM-DD HH:mm:ss"
 #: The same, as how long ago that is.
 AGO: Final = "dateTimeFromNow"
+#: A length of time on an axis, whose steps are round numbers of it: seconds by the clock would stand at 00:01:40.
+SECONDS: Final = "suffix:s"
+MINUTES: Final = "suffix:min"
+HOURS: Final = "suffix:h"
+#: How many seconds each is.
+LENGTHS: Final = {SECONDS: 1, MINUTES: 60, HOURS: 3_600}
 
-_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0, AGO: 0}
+_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0, AGO: 0, SECONDS: 0, MINUTES: 1, HOURS: 1}
 #: What is shown where nothing is known.
 _NOTHING: Final = "-"
 #: In pixels: a time as it is shown here, and a head of two words.

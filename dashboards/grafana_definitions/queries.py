@@ -18,7 +18,6 @@ from dashboards.grafana_definitions.pieces import (
     PLACE,
     PLACE_IN_PANEL,
     SELECTED,
-    SELECTED_IN_PANEL,
     STEP,
     largest_lines,
     of_place,
@@ -219,13 +218,13 @@ GROUP BY time, line
 ORDER BY time, line"""
 
 
-def percentiles_over_time(sample: str) -> str:
-    """The percentiles of a duration in seconds, a column each, for a panel that is repeated by channel."""
-    columns = ",\n  ".join(f"pulssi_quantile(sumMap(hist), {q}) / 1000 AS {name}" for name, q in PERCENTILES.items())
+def percentiles_over_time(sample: str, channel: str, of_ms: int) -> str:
+    """The percentiles of a duration in a channel, a column each, in units of so many milliseconds."""
+    columns = ",\n  ".join(f"pulssi_quantile(sumMap(hist), {q}) / {of_ms} AS {name}" for name, q in PERCENTILES.items())
     return f"""SELECT {STEP} AS time,
   {columns}
 FROM panes
-WHERE {IN_RANGE} AND sample = '{sample}' AND {SELECTED_IN_PANEL}
+WHERE {IN_RANGE} AND sample = '{sample}' AND channel = '{channel}' AND {SELECTED}
 GROUP BY time
 ORDER BY time"""
 

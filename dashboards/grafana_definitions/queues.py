@@ -16,6 +16,7 @@ from dashboards.grafana_definitions.live_floor import (
     QUEUE,
     STACKED,
     STEP,
+    WAITS,
     percentiles,
 )
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, stat, table
@@ -131,10 +132,7 @@ def queues(site: Site) -> Json:
             row(11, (24, by_queue)),
             row(9, (12, entered), (12, visits)),
             row(9, (14, outcomes), (10, own)),
-            row(
-                8,
-                (24, percentiles("Queue wait", "How long a visit of a queue lasted, however it ended.", "queue_wait")),
-            ),
+            percentiles("Queue wait", "How long a visit of a queue lasted, however it ended.", "queue_wait", WAITS),
         ],
         ("channel", "queue", "priority", "team", "by"),
     )

@@ -26,6 +26,7 @@ class Asked:
     """A panel and what happened: its question as Grafana asks it; remembers whether anything was answered."""
 
     def __init__(self, title: str, scene: Days | Now) -> None:
+        self.title = title
         self.scene = scene
         self.answers: list[Answer] = []
         self._sql: str = PANELS[title]["targets"][0]["rawSql"]

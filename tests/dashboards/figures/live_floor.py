@@ -1,6 +1,7 @@
 """Checks of the *Live floor*, but for what is now."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from schemas.policies import DEFAULT_POLICIES
 from tests.dashboards.figures.arithmetic import (
@@ -25,6 +26,8 @@ from tests.dashboards.grafana_macros import CHANNELS, Range
 from tests.oracle.contacts import milliseconds as ms
 
 OUTCOMES = ("offered", "first_response", "abandoned")
+#: In how many seconds each channel's waits are drawn.
+_DRAWN_IN_S = {"call": 1, "chat": 1, "email": 3600}
 COUNTS = {"Offered": "offered", "Answered": "first_response", "Abandoned": "abandoned"}
 
 
@@ -207,30 +210,30 @@ def times(panel: Asked) -> None:
     assert worst_first([None if row["Response p90"] is None else -row["Response p90"] for row in rows])
 
 
-@held("days", "Live floor / First response · $channel")
+@held("days", *(f"Live floor / First response · {channel}" for channel in _DRAWN_IN_S))
 def responses_over_time(panel: Asked) -> None:
     """Of one channel, by the hour."""
-    _over_time(panel, "first_response")
+    _over_time(panel, "first_response", _DRAWN_IN_S)
 
 
-@held("days", "Channels and queues / Queue wait · $channel")
+@held("days", *(f"Channels and queues / Queue wait · {channel}" for channel in _DRAWN_IN_S))
 def waits_over_time(panel: Asked) -> None:
     """Of one channel, by the hour."""
-    _over_time(panel, "queue_wait")
+    _over_time(panel, "queue_wait", _DRAWN_IN_S)
 
 
-@held("days", "Handle time / Handle time · $channel")
+@held("days", *(f"Handle time / Handle time · {channel}" for channel in _DRAWN_IN_S))
 def handle_over_time(panel: Asked) -> None:
     """Of one channel, by the hour."""
-    _over_time(panel, "handle")
+    _over_time(panel, "handle", dict.fromkeys(_DRAWN_IN_S, 60))
 
 
-def _over_time(panel: Asked, sample: str) -> None:
-    for channel in ("call", "chat"):
-        of = groups((row for row in only(panel.days.told, sample) if row.channel == channel), hour)
-        rows = panel(channel=[channel])
-        assert {at(row["time"]) for row in rows} == set(of)
-        for row in rows:
-            values = seconds(of[at(row["time"])], sample)
-            for p in (50, 80, 90, 95):
-                assert row[f"p{p}"] == percentile(values, p / 100)
+def _over_time(panel: Asked, sample: str, drawn_in_s: Mapping[str, int]) -> None:
+    channel = panel.title.rpartition(" · ")[2]
+    of = groups((row for row in only(panel.days.told, sample) if row.channel == channel), hour)
+    rows = panel()
+    assert {at(row["time"]) for row in rows} == set(of)
+    for row in rows:
+        values = [value / drawn_in_s[channel] for value in seconds(of[at(row["time"])], sample)]
+        for p in (50, 80, 90, 95):
+            assert row[f"p{p}"] == percentile(values, p / 100)

@@ -77,7 +77,7 @@ OBJECTIVES: Final = table(
         column("Level", SHARE),
         column("Objective", SHARE),
         DIFFERENCE_COLUMN,
-        column("Burn rate", NUMBER),
+        column("Burn rate", NUMBER, decimals=2),
         column("Changed", AGO, width=128),
     ),
 )

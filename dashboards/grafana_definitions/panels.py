@@ -14,7 +14,7 @@ from dashboards.grafana_definitions.site import DATA_SOURCE, Json
 CLOCK: Final = "dthms"
 SHARE: Final = "percentunit"
 COUNT: Final = "locale"
-#: A number with two decimals, such as a burn rate.
+#: A number that is no count, such as a mean of counts.
 NUMBER: Final = "none"
 #: A time in milliseconds since 1970, with its year first: no reader takes the month for the day.
 TIME: Final = "time:YYYY-MM-DD HH:mm:ss"
@@ -27,12 +27,15 @@ HOURS: Final = "suffix:h"
 #: How many seconds each is.
 LENGTHS: Final = {SECONDS: 1, MINUTES: 60, HOURS: 3_600}
 
-_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 2, TIME: 0, AGO: 0, SECONDS: 0, MINUTES: 1, HOURS: 1}
+_DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 1, TIME: 0, AGO: 0, SECONDS: 0, MINUTES: 1, HOURS: 1}
 #: What is shown where nothing is known.
 _NOTHING: Final = "-"
 #: In pixels: a time as it is shown here, and a head of two words.
 _TIME_WIDTH: Final = 156
 _HEAD_WIDTH: Final = 100
+
+#: Nothing to be seen, and no number: Grafana draws gaps at what `noValue` is as a number, which spaces are, being 0.
+_UNSEEN: Final = "\u200b"
 
 #: A link from a value: its title and address.
 Link = tuple[str, str]
@@ -118,6 +121,7 @@ def column(
     name: str,
     unit: str | None = None,
     *,
+    decimals: int | None = None,
     colours: Json | None = None,
     width: int | None = None,
     title: str | None = None,
@@ -128,7 +132,7 @@ def column(
     """How a table shows one of its columns; `bar` draws its share of the largest."""
     properties: Json = {}
     if unit is not None:
-        properties |= {"unit": unit, "decimals": _DECIMALS[unit]}
+        properties |= {"unit": unit, "decimals": _DECIMALS[unit] if decimals is None else decimals}
     if title is not None:
         properties["displayName"] = title
     if width is not None or unit == TIME:
@@ -178,13 +182,14 @@ def table(
     `empty` is shown where there is no row.
     """
     cell = {"type": "color-background", "mode": "basic"} if heat else {"type": "auto"}
+    former_cell = {"displayMode": "color-background-solid"} if heat else {}
     defaults = {
         "unit": unit,
         "decimals": _DECIMALS[unit],
         "color": {"mode": "continuous-blues"} if heat else {"mode": "thresholds"},
         "thresholds": PLAIN,
         "noValue": empty,
-        "custom": {"align": "auto", "cellOptions": cell, "minWidth": 44 if heat else _HEAD_WIDTH},
+        "custom": {"align": "auto", "cellOptions": cell, **former_cell, "minWidth": 44 if heat else _HEAD_WIDTH},
     }
     options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
     return _panel("table", title, description, sql, defaults, options, [_each_field(_NOTHING), *columns])
@@ -233,7 +238,7 @@ def lines(
         defaults["displayName"] = f"${{__field.labels.{name}}}"
     nowhere = {"custom.hideFrom": {"viz": True, "legend": True, "tooltip": True}}
     overrides = [
-        _each_field(" "),
+        _each_field(_UNSEEN),
         *(
             override(column, {"color": {"mode": "fixed", "fixedColor": colour}})
             for column, colour in (colours or {}).items()

@@ -88,7 +88,6 @@ def planning(site: Site) -> Json:
         f"Visits of queues a half hour. {_METHOD} Forecasts of days to come grow worse with the distance: they know no "
         "trend, and no campaign. Choose a range that reaches into the next days.",
         staffing.entered_and_expected(site),
-        unit=NUMBER,
         step="30m",
         colours={"Entered": "blue", "Forecast": "orange"},
     )
@@ -102,7 +101,8 @@ def planning(site: Site) -> Json:
         (
             *QUEUE,
             column("Forecast", NUMBER),
-            *(column(name, SHARE) for name in ("Bias", "Off by day", "Off by half hour")),
+            *(column(name, SHARE) for name in ("Bias", "Off by day")),
+            column("Off by half hour", SHARE, width=136),
         ),
     )
     needed = lines(
@@ -124,7 +124,7 @@ def planning(site: Site) -> Json:
             column("Half hour", width=140),
             column("Forecast", NUMBER),
             *(column(name, CLOCK) for name in ("AHT", "Target", "Mean wait")),
-            column("Load", NUMBER),
+            column("Load", NUMBER, decimals=2),
             *(column(name, SHARE) for name in ("Objective", "Level", "Occupancy")),
         ),
     )
@@ -137,7 +137,6 @@ def planning(site: Site) -> Json:
         unit=NUMBER,
         step="30m",
         name="channel",
-        style={"lineInterpolation": "stepAfter"},
     )
     intervals = table(
         "Intervals of 30 minutes, the newest first",

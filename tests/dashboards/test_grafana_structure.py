@@ -112,6 +112,18 @@ def test_units_decimals_and_data_sources(site: Site, one: Json) -> None:
 
 
 @pytest.mark.parametrize(("site", "one"), EVERY)
+def test_gaps_are_drawn_as_gaps(site: Site, one: Json) -> None:
+    """What stands for a missing value is no number: in a graph Grafana would draw it, and it reads spaces as 0."""
+    assert site
+    for panel in one["panels"]:
+        config = panel["fieldConfig"]
+        changed = [{p["id"]: p["value"] for p in each["properties"]} for each in config["overrides"]]
+        for text in (each["noValue"] for each in (config["defaults"], *changed) if "noValue" in each):
+            assert text.strip(), panel["title"]
+            assert not re.search(r"\d", text), panel["title"]
+
+
+@pytest.mark.parametrize(("site", "one"), EVERY)
 def test_variables_are_there_and_used(site: Site, one: Json) -> None:
     """What a question, a title or a link refers to may be chosen, and what may be chosen changes something."""
     assert site

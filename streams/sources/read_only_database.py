@@ -11,16 +11,19 @@ from contextlib import closing, suppress
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
 from streams.sources.database_rows import Row, away, plain
 
 #: What a person must correct: user or password, the name of database or table, a column, the user's right, or TLS.
 Wrong = Literal["sign-in", "database", "table", "column", "right", "tls"]
 
+#: The option of an address that lets the password go only to a server with a valid certificate.
+_TLS: Final = "tls=verify"
 _CONNECT_TIMEOUT_S: Final = 10
 _ANSWER_TIMEOUT_S: Final = 30
 
@@ -137,20 +140,15 @@ class ReadOnlyDatabase:
 
         With `?tls=verify` only a server with a valid certificate is spoken to.
         """
-        parts = urlsplit(address.get_secret_value())
-        options = parse_qs(parts.query)
-        try:
-            usable = (
-                parts.scheme in _KINDS
-                and parts.hostname
-                and parts.username
-                and parts.path.strip("/")
-                and parts.port != 0
-                and options in ({}, {"tls": ["verify"]})
-            )
-        except ValueError:  # a port that is no number
-            usable = False
-        if not usable:
+        parts = urlsplit_or_none(address.get_secret_value())
+        if (
+            parts is None
+            or parts.scheme not in _KINDS
+            or not parts.username
+            or not parts.path.strip("/")
+            or parts.query not in {"", _TLS}  # `?tls` alone, too, asks for TLS
+            or parts.fragment
+        ):
             raise EndError(
                 "the database's address must look like mysql://user:password@host:3306/database or"
                 " postgresql://user:password@host:5432/database, with ?tls=verify behind it where TLS is a must",
@@ -158,7 +156,7 @@ class ReadOnlyDatabase:
             )
         self._parts = parts
         self._driver = _DRIVERS[_KINDS[parts.scheme]]
-        self._tls = ssl.create_default_context() if options else None
+        self._tls = ssl.create_default_context() if parts.query else None
         self._connection: Any = None
 
     async def __aenter__(self) -> Self:

@@ -7,10 +7,11 @@ import asyncio
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
 from streams.sources.database_rows import Row, away, plain
 
@@ -32,12 +33,8 @@ class SqlServer:
 
     def __init__(self, address: SecretStr) -> None:
         """`address`: mssql://user:password@host:1433/database. Raises EndError where it is none."""
-        parts = urlsplit(address.get_secret_value())
-        try:
-            usable = parts.scheme == "mssql" and parts.hostname and parts.path.strip("/") and parts.port != 0
-        except ValueError:  # a port that is no number
-            usable = False
-        if not usable:
+        parts = urlsplit_or_none(address.get_secret_value())
+        if parts is None or parts.scheme != "mssql" or not parts.path.strip("/"):
             raise EndError(
                 "the database's address must look like mssql://user:password@host:1433/database", Exit.UNUSABLE
             )

@@ -8,6 +8,7 @@ from schemas.configuration.source_models import SourceName
 from schemas.configuration.toml_files import ConfigurationError
 from streams.gateway.hook_accounts import HookAccounts
 from streams.sources import registry
+from streams.sources.accounts import read_accounts
 from streams.sources.adapter import Adapter
 from tests.streams.gateway.made import OTHER_SECRET, SECRET, SOURCES, VARIABLES, adapter_of, write_sources
 
@@ -108,6 +109,23 @@ def test_an_entry_that_does_not_say_which_it_is(tmp_path: Path, entry: str, may_
     (faulty,) = hooked(tmp_path, f"[[source]]\n{entry}\n").faulty
     known = [("zendesk", "acme"), ("zendesk", "other"), ("chatwoot", "acme")]
     assert {"/".join(each) for each in known if faulty.may_be(*each)} == may_be
+
+
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        ('source = "zendesk"\naccount = "bad"\nsecret_file = ["a\\u0000b"]', "secret_file"),
+        ('source = "zendesk"\naccount = "bad"\nsecret_env = ["ACME"]\ntoken_file = "a\\u0000b"', "token_file"),
+        ('source = "email"\naccount = "bad"\nurl_imap = "imaps://[::1"', "url_imap"),
+        ('source = "email"\naccount = "bad"\nurl_imap = "imaps://localhost:x"', "url_imap"),
+    ],
+)
+def test_what_can_be_no_path_and_no_address_is_a_fault_of_its_account(tmp_path: Path, entry: str, key: str) -> None:
+    """It ends no process: the other accounts take their hooks, and the fault has its line."""
+    write_sources(tmp_path, f"{SOURCES}[[source]]\n{entry}\n")
+    read = read_accounts(tmp_path, VARIABLES)
+    assert len(read.sound) == SOURCES.count("[[source]]")
+    assert f".{key}" in "".join(read.faulty[0].faults)
 
 
 def test_every_fault_of_an_account_is_named_at_once(tmp_path: Path) -> None:

@@ -344,6 +344,9 @@ async def test_tls_where_it_is_a_must(
     [
         *("", "sqlite://u:s3cret@h/d", "mysql://u:s3cret@h", "mysql://h/d", "mysql://u:s3cret@h:x/d"),
         *("postgresql://u:s3cret@h/d?sslmode=disable", "postgresql://u:s3cret@h/d?tls=no"),
+        # A bracket or a sign that stands for several in the password, and TLS that is asked for and would not be had.
+        *("mysql://u:s3cret[@h/d", "mysql://u:s3cret℀@h/d"),
+        *("mysql://u:s3cret@h/d?tls", "mysql://u:s3cret@h/d?tls=", "mysql://u:s3cret@h/d#?tls=verify"),
     ],
 )
 def test_addresses_of_databases(told: str) -> None:

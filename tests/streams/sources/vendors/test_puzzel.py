@@ -128,7 +128,9 @@ def test_what_a_call_measures() -> None:
     assert [value for name, value in found if name == "handle"] == [60_000, 120_000]
 
 
-@pytest.mark.parametrize("address", ["", "postgres://a:b@h/d", "mssql://h", "mssql://u:s3cret@h:x/d"])
+@pytest.mark.parametrize(
+    "address", ["", "postgres://a:b@h/d", "mssql://h", "mssql://u:s3cret@h:x/d", "mssql://u:s3cret[@h/d"]
+)
 def test_addresses_of_databases(address: str) -> None:
     """An address that is none is told in one line, without what it holds."""
     with pytest.raises(EndError) as refused:

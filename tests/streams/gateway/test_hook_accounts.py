@@ -228,3 +228,23 @@ def test_a_file_that_is_unusable_changes_nothing(
     assert [watched.look() for _ in range(3)] == [False] * 3
     assert (watched.watched.refused, watched.accounts) == (False, before)
     assert caplog.text.count("sources.toml is without a fault again") == 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_is_gone_or_empty_changes_nothing(
+    tmp_path: Path, watched: HookAccounts, caplog: pytest.LogCaptureFixture, *, is_gone: bool
+) -> None:
+    """A full disk and a folder that is mounted anew leave such a file: no vendor is told to give its hooks up."""
+    caplog.set_level("INFO")
+    before, file = watched.accounts, tmp_path / "sources.toml"
+    file.unlink() if is_gone else file.write_text("\n")
+    assert [watched.look() for _ in range(5)] == [False] * 5
+    assert (watched.watched.refused, watched.accounts) == (True, before)
+    assert watched.watched.notice() == "sources.toml is gone or empty: what it said stays in force"
+    assert caplog.text.count("is gone or empty") == 1
+    file.write_text(SOURCES)
+    assert [watched.look() for _ in range(3)] == [False] * 3
+    assert (watched.watched.refused, watched.watched.notice(), watched.accounts) == (False, None, before)
+    file.write_text("# no accounts\n")
+    assert [watched.look() for _ in range(2)] == [False, True]
+    assert watched.accounts == {}

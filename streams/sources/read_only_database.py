@@ -19,8 +19,9 @@ from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
 from streams.sources.database_rows import Row, away, plain
 
-#: What a person must correct: user or password, the name of database or table, a column, the user's right, or TLS.
-Wrong = Literal["sign-in", "database", "table", "column", "right", "tls"]
+#: What a person must correct: user or password, the name of database or table, a column, the user's right, TLS, or text
+#: that is not UTF-8.
+Wrong = Literal["sign-in", "database", "table", "column", "right", "tls", "text"]
 
 #: The option of an address that lets the password go only to a server with a valid certificate.
 _TLS: Final = "tls=verify"
@@ -75,6 +76,7 @@ def _postgresql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> 
     connection.autocommit = True
     with closing(connection.cursor()) as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        cursor.execute("SET client_encoding TO 'UTF8'")  # else a database without an encoding is read as ASCII
     return connection
 
 
@@ -126,6 +128,7 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
             "42703": "column",
             "42883": "column",  # it cannot be compared with a number
             "42501": "right",
+            "22021": "text",  # found by the server, where its database has no encoding
         },
     ),
 }
@@ -183,9 +186,10 @@ class ReadOnlyDatabase:
                 cursor.execute(statement)
                 names = [str(column[0]).lower() for column in cursor.description]
                 return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
-        except (module.Error, OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - of what they do not know, drivers raise whatever they stumble over
+            wrong = self._wrong(error)
             self._close()
-            if (wrong := self._wrong(error)) is not None:
+            if wrong is not None:
                 raise DatabaseRefusedError(wrong) from None
             raise away(self._parts.hostname, error) from None
 

@@ -4,6 +4,7 @@ The driver blocks, so its calls run in a thread. The address holds a password, a
 """
 
 import asyncio
+from contextlib import suppress
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -63,7 +64,7 @@ class SqlServer:
                 cursor.execute(f"SELECT TOP ({limit:d}) * FROM {table} WHERE rec_id > %s ORDER BY rec_id", (after,))  # noqa: S608
                 names = [str(column[0]) for column in cursor.description]
                 return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
-        except (driver.Error, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - of what it does not know, the driver raises whatever it stumbles over
             self._close()
             raise away(self._parts.hostname, error) from None
 
@@ -86,7 +87,8 @@ class SqlServer:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(Exception):  # it may be broken already
+                connection.close()
 
 
 def _driver() -> Any:  # noqa: ANN401 - it is there only where it was installed

@@ -142,6 +142,7 @@ class QueueLogTable:
             "table": f"there is no table {table}: set `table` of the account",
             "column": f"{table} has no column `id` of rising whole numbers: add it (docs/sources/asterisk.md)",
             "right": f"the database's user may not read {table}: give it the right to SELECT",
+            "text": f"{table} holds text that is not UTF-8, which its database does not convert: correct its rows",
             "tls": f"no TLS with a valid certificate, which {address} asks for by ?tls=verify",
         }
         return f"{self._path}: {problems[wrong]}"

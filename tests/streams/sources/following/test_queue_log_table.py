@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from schemas.configuration.source_models import SourceEntry
 from schemas.exits import EndError
+from streams.sources import read_only_database, sql_server
 from streams.sources.accounts import Account
 from streams.sources.adapter import AccountRules, Payload
 from streams.sources.backfill.pages import Page
@@ -20,7 +21,7 @@ from streams.sources.database_rows import DatabaseAwayError
 from streams.sources.following import passed_over, queue_log_table
 from streams.sources.following.asterisk import FOLLOWER
 from streams.sources.following.follower import FollowError
-from streams.sources.read_only_database import ReadOnlyDatabase
+from streams.sources.read_only_database import DatabaseRefusedError, ReadOnlyDatabase
 from streams.sources.registry import adapter_of
 from tests.fixtures.tls import Certificate
 from tests.streams.sources.database_servers import DatabaseServer, address, execute, running
@@ -299,6 +300,59 @@ async def test_nothing_can_be_written(table: DatabaseServer) -> None:
         with pytest.raises(DatabaseAwayError):
             await database.rows(row(1))
         assert await database.rows("SELECT * FROM queue_log") == []
+
+
+async def test_a_database_without_an_encoding(server: DatabaseServer) -> None:
+    """Its text is read as UTF-8; where it is none, a person must correct it, and no other account suffers."""
+    if server.scheme != "postgresql":
+        pytest.skip("only PostgreSQL has databases without an encoding")
+    with closing(server.connect()) as connection:
+        connection.autocommit = True
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("CREATE DATABASE unencoded ENCODING 'SQL_ASCII' TEMPLATE template0")
+    told = address(server, user="admin", more="unencoded")
+    async with ReadOnlyDatabase(told) as database:
+        assert await database.rows(r"SELECT E'M\303\274ller' AS agent") == [{"agent": "Müller"}]
+        with pytest.raises(DatabaseRefusedError, match="text"):
+            await database.rows(r"SELECT E'M\374ller' AS agent")
+        assert await database.rows("SELECT 1 AS id") == [{"id": 1}]
+
+
+#: What answers where no database is, or another one: a web server, a greeting that is none, and one that breaks off.
+_ANSWERS: Final = (
+    *(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x06\x00\x00\x00\x0a5.5.5\x00", b"\x02\x00\x00\x00\x0a\xb4"),
+    *(b"N+\x00\x00\x00\x04", b"NR\x00\x00\x00\x05\x00", b"NE\x00\x00\x00\x06\xa9\x00", b"\xff" * 80, b""),
+    *(b"SSH-2.0-OpenSSH_9.2\r\n", bytes(range(256))),
+)
+
+
+@pytest.mark.parametrize("answer", _ANSWERS)
+@pytest.mark.parametrize("kind", ["mysql", "postgresql", "mssql"])
+async def test_what_answers_and_is_no_database(kind: str, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is a database that is away: no follower of another account ends."""
+    monkeypatch.setattr(read_only_database, "_ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr(sql_server, "_CONNECT_TIMEOUT_S", 1.0)
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await writer.drain()
+            await reader.read(4096)
+        writer.close()
+
+    made: Any
+    asked: tuple[Any, ...]
+    listening = await asyncio.start_server(answering, "127.0.0.1", 0)
+    async with listening:
+        told = SecretStr(f"{kind}://u:s3cret@127.0.0.1:{listening.sockets[0].getsockname()[1]}/asterisk")
+        if kind == "mssql":
+            made, asked = sql_server.SqlServer(told), ("call_events", 0, 1)
+        else:
+            made, asked = ReadOnlyDatabase(told), ("SELECT 1",)
+        async with made as database:
+            with pytest.raises(DatabaseAwayError, match=r"the database at 127\.0\.0\.1 does not answer") as away:
+                await database.rows(*asked)
+    assert "s3cret" not in str(away.value)
 
 
 @pytest.mark.parametrize(

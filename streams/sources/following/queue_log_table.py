@@ -95,8 +95,12 @@ class QueueLogTable:
         if self._passed.awaited and now_s - self._looked_at_s >= LATE_EVERY_S:
             self._looked_at_s = now_s
             for some in _parts(self._passed.awaited, GAPS_AT_ONCE):
-                if rows := await self._within(some):
+                behind = 0
+                while rows := await self._within(some, behind):  # all of them: then they may be given up
                     yield self._page(rows)
+                    if len(rows) < ROWS_AT_ONCE:
+                        break
+                    behind = self._number(rows[-1])
             self._passed.give_up()
 
     async def _behind(self, number: int) -> list[Row]:
@@ -104,11 +108,12 @@ class QueueLogTable:
             f"SELECT * FROM {self._table} WHERE id > {number:d} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
         )
 
-    async def _within(self, gaps: Sequence[tuple[int, int]]) -> list[Row]:
-        """Read rows that have appeared among those that were passed over."""
+    async def _within(self, gaps: Sequence[tuple[int, int]], behind: int) -> list[Row]:
+        """Read rows behind a number that have appeared among those that were passed over."""
         among = " OR ".join(f"id BETWEEN {first:d} AND {last:d}" for first, last in gaps)
         return await self._database.rows(
-            f"SELECT * FROM {self._table} WHERE {among} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
+            f"SELECT * FROM {self._table} WHERE id > {behind:d} AND ({among})"  # noqa: S608 - ours
+            f" ORDER BY id LIMIT {ROWS_AT_ONCE:d}"
         )
 
     async def _begin_anew_if_numbered_anew(self) -> None:

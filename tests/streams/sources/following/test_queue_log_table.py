@@ -61,6 +61,20 @@ def table(server: DatabaseServer) -> DatabaseServer:
     return server
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the statements that are asked."""
+    found: list[str] = []
+    rows = ReadOnlyDatabase.rows
+
+    async def noted(self: ReadOnlyDatabase, statement: str) -> Any:  # noqa: ANN401 - as it has it
+        found.append(statement)
+        return await rows(self, statement)
+
+    monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
+    return found
+
+
 def make(server: DatabaseServer, time: str = "varchar(26)", data: str = _FIVE, number: str | None = None) -> None:
     """Make the table anew, with columns of those types."""
     numbered = _NUMBERED[server.scheme] if number is None else number
@@ -173,6 +187,26 @@ async def test_a_row_that_is_committed_late(table: DatabaseServer) -> None:
     assert {event["event_id"] + event["contact_id"]: event for event in again.events()}.items() <= first.items()
 
 
+async def test_many_rows_that_are_committed_late(
+    table: DatabaseServer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one transaction come, however many, though their time to wait ends while they are read."""
+    monkeypatch.setattr(queue_log_table, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(queue_log_table, "LATE_EVERY_S", 3600.0)
+    execute(table, row(1))
+    with closing(table.connect()) as late, closing(late.cursor()) as cursor:
+        for number in range(2, 12):
+            cursor.execute(row(number))
+        execute(table, row(12))
+        async with followed(table) as found:
+            await until(lambda: len(asked) >= 4)  # it has looked for them once, and will not soon
+            late.commit()
+            monkeypatch.setattr(passed_over, "LATE_S", 0.0)
+            monkeypatch.setattr(queue_log_table, "LATE_EVERY_S", 0.01)
+            await until(lambda: found.position == {"id": 12})
+    assert found.numbers() == [1, 12, *range(2, 12)]
+
+
 async def test_a_number_without_a_row_is_given_up(table: DatabaseServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that was rolled back has used up its number: after a time nobody waits for it."""
     execute(table, row(1))
@@ -201,18 +235,8 @@ async def test_a_table_that_is_emptied(table: DatabaseServer, caplog: pytest.Log
     assert len({(event["contact_id"], event["event_id"]) for event in found.events()}) == 4
 
 
-async def test_rows_that_are_deleted(
-    table: DatabaseServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_rows_that_are_deleted(table: DatabaseServer, asked: list[str], caplog: pytest.LogCaptureFixture) -> None:
     """Old rows and the newest ones may go: what was read is not read again, and what comes is."""
-    asked: list[str] = []
-    rows = ReadOnlyDatabase.rows
-
-    async def noted(self: ReadOnlyDatabase, statement: str) -> Any:  # noqa: ANN401 - as it has it
-        asked.append(statement)
-        return await rows(self, statement)
-
-    monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
     execute(table, *(row(number) for number in range(1, 5)))
     async with followed(table) as found:
         await until(lambda: len(found.numbers()) == 4)

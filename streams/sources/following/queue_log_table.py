@@ -93,7 +93,7 @@ class QueueLogTable:
             await self._begin_anew_if_numbered_anew()
         now_s = asyncio.get_running_loop().time()
         if self._passed.awaited and now_s - self._looked_at_s >= LATE_EVERY_S:
-            self._looked_at_s = now_s
+            self._looked_at_s, looked_at = now_s, self._passed.clock()  # a page may take minutes to be sent
             for some in _parts(self._passed.awaited, GAPS_AT_ONCE):
                 behind = 0
                 while rows := await self._within(some, behind):  # all of them: then they may be given up
@@ -101,7 +101,7 @@ class QueueLogTable:
                     if len(rows) < ROWS_AT_ONCE:
                         break
                     behind = self._number(rows[-1])
-            self._passed.give_up()
+            self._passed.give_up(looked_at)
 
     async def _behind(self, number: int) -> list[Row]:
         return await self._database.rows(

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, closing, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -205,6 +206,28 @@ async def test_many_rows_that_are_committed_late(
             monkeypatch.setattr(queue_log_table, "LATE_EVERY_S", 0.01)
             await until(lambda: found.position == {"id": 12})
     assert found.numbers() == [1, 12, *range(2, 12)]
+
+
+async def test_a_page_that_takes_minutes_to_send(table: DatabaseServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is committed while late ones are sent is found, though its five minutes end meanwhile."""
+    now = 0.0
+    monkeypatch.setattr(queue_log_table, "PassedOver", partial(passed_over.PassedOver, clock=lambda: now))
+    with ExitStack() as stack:
+        late = []
+        for number in range(1, 6):
+            if number % 2:
+                execute(table, row(number))
+                continue
+            late.append(stack.enter_context(closing(table.connect())))
+            stack.enter_context(closing(late[-1].cursor())).execute(row(number))
+        async with aclosing(pages_of(account(address(table)))) as pages:
+            read = [each.where for each in (await anext(pages)).payloads]
+            late[0].commit()
+            read += [each.where for each in (await anext(pages)).payloads]
+            late[1].commit()
+            now = 1000.0
+            read += [each.where for each in (await anext(pages)).payloads]
+    assert read == [f"queue_log {number}" for number in (1, 3, 5, 2, 4)]
 
 
 async def test_a_number_without_a_row_is_given_up(table: DatabaseServer, monkeypatch: pytest.MonkeyPatch) -> None:

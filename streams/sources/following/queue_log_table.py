@@ -69,17 +69,15 @@ class QueueLogTable:
                 async for page in self._new_rows():
                     kept = self._passed.settled
                     yield page
-                is_away = False
             except DatabaseAwayError as error:
-                if not is_away:
-                    _LOG.warning("%s: %s; trying again every %g s", self._path, error, AGAIN_S)
                 is_away = True
+                yield Page((), {"id": kept}, fault=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
             except DatabaseRefusedError as error:
                 raise FollowError(self._mend(error.wrong), again_after_s=AGAIN_REFUSED_S) from None
-            if self._passed.settled != kept:
-                kept = self._passed.settled
+            if is_away or self._passed.settled != kept:
+                is_away, kept = False, self._passed.settled
                 yield Page((), {"id": kept})
             await asyncio.sleep(EVERY_S)
 

@@ -1,13 +1,14 @@
 """Reads a MySQL, MariaDB or PostgreSQL database; it can only read.
 
 Each statement is a transaction of its own, so it sees what is committed by then. The drivers block, so their calls run
-in a thread. The address holds a password, and is in no error.
+in threads of their own. The address holds a password, and is in no error.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
@@ -17,7 +18,8 @@ from pydantic import SecretStr
 
 from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
-from streams.sources.database_rows import Row, away, plain
+from streams.own_thread import in_own_thread
+from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
 
 #: What a person must correct: user or password, the name of database or table, a column, the user's right, TLS, or text
 #: that is not UTF-8.
@@ -168,14 +170,16 @@ class ReadOnlyDatabase:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._close)
+        with suppress(TimeoutError):  # a call that is under way may hold the connection
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await in_own_thread(self._close)
 
     async def rows(self, statement: str) -> list[Row]:
         """Return the rows of a SELECT, by their columns' names in small letters, as JSON could have them.
 
         Raises DatabaseAwayError or DatabaseRefusedError; EndError where the driver is not installed.
         """
-        return await asyncio.to_thread(self._rows, statement)
+        return await in_own_thread(partial(self._rows, statement))
 
     def _rows(self, statement: str) -> list[Row]:
         module = self._module()

@@ -1,10 +1,11 @@
 """Reads rows of a vendor's SQL Server in the order of their numbers; it can only read.
 
-The driver blocks, so its calls run in a thread. The address holds a password, and is in no error.
+The driver blocks, so its calls run in threads of their own. The address holds a password, and is in no error.
 """
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 
 from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
-from streams.sources.database_rows import Row, away, plain
+from streams.own_thread import in_own_thread
+from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
 
 PORT: Final = 1433
 _CONNECT_TIMEOUT_S: Final = 20.0
@@ -48,11 +50,13 @@ class SqlServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._close)
+        with suppress(TimeoutError):  # a call that is under way may hold the connection
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await in_own_thread(self._close)
 
     async def rows(self, table: str, after: int, limit: int) -> list[Row]:
         """Return rows above a number, in order, as JSON could have them. Raises DatabaseAwayError."""
-        return await asyncio.to_thread(self._rows, table, after, limit)
+        return await in_own_thread(partial(self._rows, table, after, limit))
 
     def _rows(self, table: str, after: int, limit: int) -> list[Row]:
         driver = _driver()

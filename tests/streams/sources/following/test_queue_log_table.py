@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, aclosing, asynccontextmanager, closing, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +12,6 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.configuration.source_models import SourceEntry
-from schemas.exits import EndError
-from streams.sources import read_only_database, sql_server
 from streams.sources.accounts import Account
 from streams.sources.adapter import AccountRules, Payload
 from streams.sources.backfill.pages import Page
@@ -362,44 +360,6 @@ async def test_a_database_without_an_encoding(server: DatabaseServer) -> None:
         assert await database.rows(r"SELECT E'M\303\274ller' AS agent") == [{"agent": "Müller"}]
         with pytest.raises(DatabaseRefusedError, match="text"):
             await database.rows(r"SELECT E'M\374ller' AS agent")
-        assert await database.rows("SELECT 1 AS id") == [{"id": 1}]
-
-
-#: What answers where no database is, or another one: a web server, a greeting that is none, and one that breaks off.
-_ANSWERS: Final = (
-    *(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x06\x00\x00\x00\x0a5.5.5\x00", b"\x02\x00\x00\x00\x0a\xb4"),
-    *(b"N+\x00\x00\x00\x04", b"NR\x00\x00\x00\x05\x00", b"NE\x00\x00\x00\x06\xa9\x00", b"\xff" * 80, b""),
-    *(b"SSH-2.0-OpenSSH_9.2\r\n", bytes(range(256))),
-)
-
-
-@pytest.mark.parametrize("answer", _ANSWERS)
-@pytest.mark.parametrize("kind", ["mysql", "postgresql", "mssql"])
-async def test_what_answers_and_is_no_database(kind: str, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is a database that is away: no follower of another account ends."""
-    monkeypatch.setattr(read_only_database, "_ANSWER_TIMEOUT_S", 1)
-    monkeypatch.setattr(sql_server, "_CONNECT_TIMEOUT_S", 1.0)
-
-    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-        with suppress(ConnectionError):
-            await writer.drain()
-            await reader.read(4096)
-        writer.close()
-
-    made: Any
-    asked: tuple[Any, ...]
-    listening = await asyncio.start_server(answering, "127.0.0.1", 0)
-    async with listening:
-        told = SecretStr(f"{kind}://u:s3cret@127.0.0.1:{listening.sockets[0].getsockname()[1]}/asterisk")
-        if kind == "mssql":
-            made, asked = sql_server.SqlServer(told), ("call_events", 0, 1)
-        else:
-            made, asked = ReadOnlyDatabase(told), ("SELECT 1",)
-        async with made as database:
-            with pytest.raises(DatabaseAwayError, match=r"the database at 127\.0\.0\.1 does not answer") as away:
-                await database.rows(*asked)
-    assert "s3cret" not in str(away.value)
 
 
 @pytest.mark.parametrize(
@@ -438,20 +398,3 @@ async def test_tls_where_it_is_a_must(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
     async with aclosing(pages_of(account(verified))) as pages:
         assert len((await anext(pages)).payloads) == 1
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        *("", "sqlite://u:s3cret@h/d", "mysql://u:s3cret@h", "mysql://h/d", "mysql://u:s3cret@h:x/d"),
-        *("postgresql://u:s3cret@h/d?sslmode=disable", "postgresql://u:s3cret@h/d?tls=no"),
-        # A bracket or a sign that stands for several in the password, and TLS that is asked for and would not be had.
-        *("mysql://u:s3cret[@h/d", "mysql://u:s3cret℀@h/d"),
-        *("mysql://u:s3cret@h/d?tls", "mysql://u:s3cret@h/d?tls=", "mysql://u:s3cret@h/d#?tls=verify"),
-    ],
-)
-def test_addresses_of_databases(told: str) -> None:
-    """An address that is none is told in one line, without what it holds."""
-    with pytest.raises(EndError) as refused:
-        ReadOnlyDatabase(SecretStr(told))
-    assert "s3cret" not in str(refused.value)

@@ -148,6 +148,8 @@ def test_two_entries_of_one_account_are_both_faulty(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("[[source]\n", "is not TOML"),
+        pytest.param(f"a = {'[' * 100_000}", "is not TOML: is nested too deeply", id="deep"),
+        pytest.param(f"a = {'9' * 10_000}", "is not TOML: a number is too long", id="long"),
         ('[[sorce]]\nsource = "zendesk"\n', "there is no such key; did you mean source"),
         ('source = "zendesk"\n', "must be a list"),
     ],

@@ -90,8 +90,16 @@ def _variable(value: str) -> str:
 
 #: The name of an environment variable.
 Variable = Annotated[str, AfterValidator(_variable)]
+
+
+def _path(value: str) -> str:
+    if "\0" in value:  # no system has such a file, and asking for one is an error of its own kind
+        raise ValueError("must be the path of a file, without the character NUL")
+    return value
+
+
 #: The path of a file; one that is not absolute begins at the configuration folder.
-SecretPath = Annotated[str, Field(min_length=1, max_length=4096)]
+SecretPath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_path)]
 
 
 def _mailbox(value: str) -> str:

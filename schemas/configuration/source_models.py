@@ -69,7 +69,7 @@ def _account(value: str) -> str:
 
 
 def _imap(value: str) -> str:
-    if not re.search(_IMAP, value) or value.endswith("\n"):
+    if not re.search(_IMAP, value) or value.endswith("\n") or urlsplit_or_none(value) is None:
         raise ValueError("must be imaps://imap.example.com, or imap:// for STARTTLS; the user stands in `user`")
     return value
 

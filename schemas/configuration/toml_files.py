@@ -35,6 +35,8 @@ def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
         at = _POSITION.search(str(error))
         line = int(at[1]) if at else max(1, text.count("\n"))
         problem = _POSITION.sub("", str(error)).strip()
+    except (ValueError, RecursionError) as error:  # the parser's own limits: it says nothing of where
+        line, problem = 1, "a number is too long" if isinstance(error, ValueError) else "is nested too deeply"
     raise ConfigurationError([f"{path}:{line}: is not TOML: {problem}"])
 
 

@@ -129,10 +129,12 @@ class Mapped(NamedTuple):
 class UnmappableError(ValueError):
     """A payload that the adapter cannot map: says which field, and why. It is kept as a dead letter."""
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, field: str, problem: str, queue: str = "") -> None:
+        """`queue`: of a queue's state, the queue that it is of; empty where that is not known."""
         # Either may repeat a word of the payload, which must not begin a line in a log or move a terminal's cursor.
         self.field = printable(field)
         self.problem = printable(problem)
+        self.queue = queue
         super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 Row = Mapping[str, Any]
+
+#: A connection that takes longer to end is left to itself.
+CLOSE_WITHIN_S: Final = 1.0
 
 
 class DatabaseAwayError(ConnectionError):

@@ -6,11 +6,12 @@ crash the page is read again, which gives the same events. Imports and followers
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final, Protocol
 
 from schemas.exits import EndError, Exit
 from schemas.source_gauges import QueueState, SourceGauge
+from schemas.values import nfc
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, UnmappableError
 from streams.sources.answered_mapping import answers_at_most, map_with_answers
@@ -65,9 +66,9 @@ class PageSender:
         self._fast: dict[str, MapRow | None] = {}
         #: Of states that could not be mapped when they were told last: the reason, by their places.
         self._unmappable_states: dict[str, str] = {}
-        #: When states were told of which one could not be mapped, since the last that were written.
-        self._incomplete: set[int] = set()
-        #: Names that several of the vendor's queues have here: without one of these their state is not known.
+        #: Queues one of whose states could not be mapped, by when it was told, since the last that were written.
+        self._incomplete: defaultdict[int, set[str]] = defaultdict(set)
+        #: Names that several of the vendor's queues have here; a state that does not say its queue may be of any.
         self._shared = {name for name, times in Counter(account.rules.queues.values()).items() if times > 1}
         #: Letters that are still to be written.
         self._unmappable: list[VendorDeadLetter] = []
@@ -99,7 +100,7 @@ class PageSender:
         letters, self._unmappable = self._unmappable, []
         await self._letters.write(letters)
         states, self._states = self._states, []
-        known = [each for each in states if each.at not in self._incomplete or each.queue not in self._shared]
+        known = [each for each in states if each.queue not in self._incomplete.get(each.at, ())]
         self._incomplete.clear()
         if known:
             await self._gauges.write(one_of_each(known))
@@ -148,7 +149,7 @@ class PageSender:
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
         if payload.told_at:  # it comes again and again: one letter says it
-            self._incomplete.add(payload.told_at)
+            self._incomplete[payload.told_at] |= {nfc(error.queue).strip()} if error.queue else self._shared
             if self._unmappable_states.get(payload.where) == str(error):
                 return
             self._unmappable_states[payload.where] = str(error)

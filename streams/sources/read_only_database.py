@@ -1,26 +1,32 @@
 """Reads a MySQL, MariaDB or PostgreSQL database; it can only read.
 
 Each statement is a transaction of its own, so it sees what is committed by then. The drivers block, so their calls run
-in a thread. The address holds a password, and is in no error.
+in threads of their own. The address holds a password, and is in no error.
 """
 
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
-from streams.sources.database_rows import Row, away, plain
+from streams.own_thread import in_own_thread
+from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
 
-#: What a person must correct: user or password, the name of database or table, a column, the user's right, or TLS.
-Wrong = Literal["sign-in", "database", "table", "column", "right", "tls"]
+#: What a person must correct: user or password, the name of database or table, a column, the user's right, TLS, or text
+#: that is not UTF-8.
+Wrong = Literal["sign-in", "database", "table", "column", "right", "tls", "text"]
 
+#: The option of an address that lets the password go only to a server with a valid certificate.
+_TLS: Final = "tls=verify"
 _CONNECT_TIMEOUT_S: Final = 10
 _ANSWER_TIMEOUT_S: Final = 30
 
@@ -72,6 +78,7 @@ def _postgresql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> 
     connection.autocommit = True
     with closing(connection.cursor()) as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        cursor.execute("SET client_encoding TO 'UTF8'")  # else a database without an encoding is read as ASCII
     return connection
 
 
@@ -123,6 +130,7 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
             "42703": "column",
             "42883": "column",  # it cannot be compared with a number
             "42501": "right",
+            "22021": "text",  # found by the server, where its database has no encoding
         },
     ),
 }
@@ -137,20 +145,15 @@ class ReadOnlyDatabase:
 
         With `?tls=verify` only a server with a valid certificate is spoken to.
         """
-        parts = urlsplit(address.get_secret_value())
-        options = parse_qs(parts.query)
-        try:
-            usable = (
-                parts.scheme in _KINDS
-                and parts.hostname
-                and parts.username
-                and parts.path.strip("/")
-                and parts.port != 0
-                and options in ({}, {"tls": ["verify"]})
-            )
-        except ValueError:  # a port that is no number
-            usable = False
-        if not usable:
+        parts = urlsplit_or_none(address.get_secret_value())
+        if (
+            parts is None
+            or parts.scheme not in _KINDS
+            or not parts.username
+            or not parts.path.strip("/")
+            or parts.query not in {"", _TLS}  # `?tls` alone, too, asks for TLS
+            or parts.fragment
+        ):
             raise EndError(
                 "the database's address must look like mysql://user:password@host:3306/database or"
                 " postgresql://user:password@host:5432/database, with ?tls=verify behind it where TLS is a must",
@@ -158,7 +161,7 @@ class ReadOnlyDatabase:
             )
         self._parts = parts
         self._driver = _DRIVERS[_KINDS[parts.scheme]]
-        self._tls = ssl.create_default_context() if options else None
+        self._tls = ssl.create_default_context() if parts.query else None
         self._connection: Any = None
 
     async def __aenter__(self) -> Self:
@@ -167,14 +170,16 @@ class ReadOnlyDatabase:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._close)
+        with suppress(TimeoutError):  # a call that is under way may hold the connection
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await in_own_thread(self._close)
 
     async def rows(self, statement: str) -> list[Row]:
         """Return the rows of a SELECT, by their columns' names in small letters, as JSON could have them.
 
         Raises DatabaseAwayError or DatabaseRefusedError; EndError where the driver is not installed.
         """
-        return await asyncio.to_thread(self._rows, statement)
+        return await in_own_thread(partial(self._rows, statement))
 
     def _rows(self, statement: str) -> list[Row]:
         module = self._module()
@@ -185,9 +190,10 @@ class ReadOnlyDatabase:
                 cursor.execute(statement)
                 names = [str(column[0]).lower() for column in cursor.description]
                 return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
-        except (module.Error, OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - of what they do not know, drivers raise whatever they stumble over
+            wrong = self._wrong(error)
             self._close()
-            if (wrong := self._wrong(error)) is not None:
+            if wrong is not None:
                 raise DatabaseRefusedError(wrong) from None
             raise away(self._parts.hostname, error) from None
 

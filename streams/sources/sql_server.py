@@ -1,18 +1,22 @@
 """Reads rows of a vendor's SQL Server in the order of their numbers; it can only read.
 
-The driver blocks, so its calls run in a thread. The address holds a password, and is in no error.
+The driver blocks, so its calls run in threads of their own. The address holds a password, and is in no error.
 """
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import SecretStr
 
+from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
-from streams.sources.database_rows import Row, away, plain
+from streams.own_thread import in_own_thread
+from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
 
 PORT: Final = 1433
 _CONNECT_TIMEOUT_S: Final = 20.0
@@ -32,12 +36,8 @@ class SqlServer:
 
     def __init__(self, address: SecretStr) -> None:
         """`address`: mssql://user:password@host:1433/database. Raises EndError where it is none."""
-        parts = urlsplit(address.get_secret_value())
-        try:
-            usable = parts.scheme == "mssql" and parts.hostname and parts.path.strip("/") and parts.port != 0
-        except ValueError:  # a port that is no number
-            usable = False
-        if not usable:
+        parts = urlsplit_or_none(address.get_secret_value())
+        if parts is None or parts.scheme != "mssql" or not parts.path.strip("/"):
             raise EndError(
                 "the database's address must look like mssql://user:password@host:1433/database", Exit.UNUSABLE
             )
@@ -50,11 +50,13 @@ class SqlServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self._close)
+        with suppress(TimeoutError):  # a call that is under way may hold the connection
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await in_own_thread(self._close)
 
     async def rows(self, table: str, after: int, limit: int) -> list[Row]:
         """Return rows above a number, in order, as JSON could have them. Raises DatabaseAwayError."""
-        return await asyncio.to_thread(self._rows, table, after, limit)
+        return await in_own_thread(partial(self._rows, table, after, limit))
 
     def _rows(self, table: str, after: int, limit: int) -> list[Row]:
         driver = _driver()
@@ -66,7 +68,7 @@ class SqlServer:
                 cursor.execute(f"SELECT TOP ({limit:d}) * FROM {table} WHERE rec_id > %s ORDER BY rec_id", (after,))  # noqa: S608
                 names = [str(column[0]) for column in cursor.description]
                 return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
-        except (driver.Error, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - of what it does not know, the driver raises whatever it stumbles over
             self._close()
             raise away(self._parts.hostname, error) from None
 
@@ -89,7 +91,8 @@ class SqlServer:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(Exception):  # it may be broken already
+                connection.close()
 
 
 def _driver() -> Any:  # noqa: ANN401 - it is there only where it was installed

@@ -27,6 +27,8 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)+/?")
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _REDIRECTS: Final = range(300, 400)
 _FINE: Final = range(200, 300)
+#: The longest wait that an answer may ask for.
+LONGEST_WAIT_S: Final = 300.0
 #: A number above this is a point in time and no length (2001-09-09).
 _POINT_IN_TIME: Final = 1_000_000_000
 _PROBLEMS: Final[Mapping[int, str]] = {
@@ -132,7 +134,10 @@ async def content_of(answer: aiohttp.ClientResponse, largest: int) -> bytes:
 
 
 def _told_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Return how long the vendor wants to be left alone: a number of seconds, a point in time, or a date."""
+    """Return how long the vendor wants to be left alone: a number of seconds, a point in time, or a date.
+
+    One wrong header must not end all asking: it is at most LONGEST_WAIT_S.
+    """
     for name in ("Retry-After", "ratelimit-reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"):
         value = headers.get(name)
         if value is None:
@@ -143,10 +148,10 @@ def _told_wait_s(headers: Mapping[str, str], now_s: float) -> float | None:
         except ValueError:
             try:
                 seconds = parsedate_to_datetime(value).timestamp() - now_s
-            except ValueError:
+            except (ValueError, OverflowError):  # a zone of years
                 continue
         if seconds == seconds:  # noqa: PLR0124 - NaN is what differs from itself
-            return max(0.0, seconds)
+            return min(max(0.0, seconds), LONGEST_WAIT_S)
     return None
 
 

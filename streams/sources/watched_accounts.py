@@ -1,7 +1,7 @@
 """The accounts that a running part uses, as `sources.toml` says now: a change is used without a restart.
 
 One faulty account stops no other: it is named once and left out until it is mended. If it was in use before the change,
-its former entry stays in force. A file that cannot be used at all changes nothing.
+its former entry stays in force. A file that cannot be used at all, or is gone or empty, changes nothing.
 """
 
 import logging
@@ -51,19 +51,19 @@ class WatchedAccounts:
         self.faulty: tuple[FaultyAccount, ...] = ()
         #: Accounts of `faulty` whose former entries are in force.
         self._former: frozenset[AccountKey] = frozenset()
-        #: Whether the file as it was last seen cannot be used at all.
-        self._is_unusable = False
+        #: Why the file as it was last seen cannot be used at all; None: it can.
+        self._unusable: str | None = None
         self._use(self._read())
 
     @property
     def refused(self) -> bool:
         """Whether a change, or a part of it, is refused."""
-        return self._is_unusable or bool(self._former)
+        return self._unusable is not None or bool(self._former)
 
     def notice(self) -> str | None:
         """Say, without a setting, what is not as `sources.toml` says; None where all is."""
-        if self._is_unusable:
-            return "sources.toml has changed and is refused: `pulssi check-config` says why"
+        if self._unusable is not None:
+            return self._unusable
         told = (
             f"{each.path}: {'its change is refused' if self._has_former(each) else self._consequence}"
             for each in self.faulty
@@ -77,14 +77,18 @@ class WatchedAccounts:
         self._paths = account_files(self._folder)
         self._files = WatchedFiles(self._paths)  # before they are read: a later change is seen
         before = self.accounts, self.faulty
-        had_faults = self._is_unusable or bool(self.faulty)
+        had_faults = self._unusable is not None or bool(self.faulty)
         try:
             read = self._read()
         except ConfigurationError as error:
-            self._is_unusable = True
+            self._unusable = "sources.toml has changed and is refused: `pulssi check-config` says why"
             _LOG.error("sources.toml has changed and is refused; what was in force stays: %s", "; ".join(error.faults))
             return False
-        self._is_unusable = False
+        if before != ({}, ()) and self._says_nothing():
+            self._unusable = "sources.toml is gone or empty: what it said stays in force"
+            _LOG.error("%s; a line with a # says that no account is meant", self._unusable)
+            return False
+        self._unusable = None
         self._use(read)
         changed = before != (self.accounts, self.faulty)
         if before[0] != self.accounts:
@@ -92,6 +96,13 @@ class WatchedAccounts:
         if had_faults and not self.faulty:  # whoever mends it looks here whether that was it
             _LOG.info("sources.toml is without a fault again: %d accounts are in force", len(self.accounts))
         return changed
+
+    def _says_nothing(self) -> bool:
+        """Tell whether there is no file, or an empty one, as a full disk and a folder that is mounted anew leave."""
+        try:
+            return self._folder is not None and not (self._folder / "sources.toml").read_bytes().strip()
+        except OSError:
+            return True
 
     def _read(self) -> SourceAccounts:
         return read_accounts(self._folder, self._environment, self._fault)

@@ -22,14 +22,12 @@ from streams.outbound_addresses import AddressGuard, AddressRefusedError
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
-from streams.sources.vendor_connection import VendorAwayError, VendorConnection, content_of
+from streams.sources.vendor_connection import LONGEST_WAIT_S, VendorAwayError, VendorConnection, content_of
 
 #: From the first packet to the end of an answer: exports are slow.
 TIMEOUT_S: Final = 120.0
 #: A vendor that does not answer for so long, or only with errors of its own, ends the command.
 GIVE_UP_S: Final = 900.0
-#: The longest wait that an answer may ask for, and the longest of our own.
-LONGEST_WAIT_S: Final = 300.0
 _BACK_OFF_S: Final = 60.0
 #: The largest answer that is read.
 ANSWER_BYTES: Final = 256 * 1024 * 1024
@@ -171,4 +169,4 @@ def _wait(state: RetryCallState) -> float:
     """Wait as long as the vendor says, else longer each time."""
     error = state.outcome.exception() if state.outcome is not None else None
     told_s = getattr(error, "after_s", None)
-    return float(_BACK_OFF(state)) if told_s is None else min(float(told_s), LONGEST_WAIT_S)
+    return float(_BACK_OFF(state) if told_s is None else told_s)

@@ -35,6 +35,8 @@ class Page(NamedTuple):
     position: Mapping[str, Any]
     #: How much of the whole is read with this page, from 0 to 1; None: nobody knows.
     done: float | None = None
+    #: Of a follower that waits for what is away: why nothing comes, in one line. Its next page without one ends that.
+    fault: str | None = None
 
 
 class Period(NamedTuple):

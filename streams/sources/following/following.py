@@ -75,6 +75,11 @@ class Following:
             self.fault = fault
             _LOG.warning("%s is not followed now: %s", self.account.path, fault)
 
+    def _note_well(self) -> None:
+        if self.fault is not None:
+            _LOG.info("%s is followed", self.account.path)
+            self.fault = None
+
     async def _follow(self) -> None:
         account = self.account
         say: Callable[[str], None] = _LOG.info
@@ -85,13 +90,15 @@ class Following:
             sender = PageSender(adapter_of(account.source), account, key, connections)
             before = self.payloads, self.events, self.dead_letters
             self.has_connected = True
-            if self.fault is not None:
-                _LOG.info("%s is followed", account.path)
-                self.fault = None
+            self._note_well()
             pages = self._follower(account, connections.api, None if kept is None else kept.position)
             if isinstance(pages, AsyncGenerator):  # one that is left alone goes on holding its connections
                 stack.push_async_callback(pages.aclose)
             async for page in pages:
+                if page.fault is not None:
+                    self._note(page.fault)
+                    continue
+                self._note_well()
                 # Asked to end, it writes the position of what Kafka has: else that is read and sent once more.
                 await finish_within(_FINISH_WITHIN_S, sender.send(page, settle_every_s=0))
                 self.payloads = before[0] + sender.payloads

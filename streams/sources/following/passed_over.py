@@ -26,7 +26,8 @@ class PassedOver:
 
     def __init__(self, highest: int, clock: Callable[[], float] = time.monotonic) -> None:
         """`highest`: up to it nothing is waited for."""
-        self._clock = clock
+        #: Tells the time, in seconds.
+        self.clock = clock
         #: The highest number that was read.
         self.highest = highest
         #: In order; as each was noted in that order too, those of the beginning are the oldest.
@@ -47,7 +48,7 @@ class PassedOver:
         for number in numbers:
             if number > self.highest:
                 if number > self.highest + 1:
-                    self._gaps.append(_Gap(self.highest + 1, number - 1, self._clock()))
+                    self._gaps.append(_Gap(self.highest + 1, number - 1, self.clock()))
                 self.highest = number
             elif (place := self._place(number)) is not None:
                 gap = self._gaps[place]
@@ -55,9 +56,9 @@ class PassedOver:
                 self._gaps[place : place + 1] = [_Gap(*each, gap.since) for each in around if each[0] <= each[1]]
         del self._gaps[:-GAPS_AT_MOST]
 
-    def give_up(self) -> None:
-        """Forget numbers that were waited for long enough; look for them once more before."""
-        del self._gaps[: bisect_right(self._gaps, self._clock() - LATE_S, key=lambda gap: gap.since)]
+    def give_up(self, looked_at: float) -> None:
+        """Forget numbers that had been waited for long enough when all were looked for, by the clock."""
+        del self._gaps[: bisect_right(self._gaps, looked_at - LATE_S, key=lambda gap: gap.since)]
 
     def _place(self, number: int) -> int | None:
         place = bisect_right(self._gaps, number, key=lambda gap: gap.first) - 1

@@ -6,7 +6,6 @@ same events.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -28,21 +27,19 @@ OVERLAP: Final = 500
 #: Between two attempts to reach the database.
 AGAIN_S: Final = 10.0
 
-_LOG: Final = logging.getLogger(__name__)
-
 
 async def follow_raw_data(account: Account, _api: VendorApi, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
     """Yield rows for ever. Raises FollowError where the account names no database."""
     if not account.database.get_secret_value():
         raise FollowError(f"{account.path}: following Raw data needs `database_env` in sources.toml")
     async with SqlServer(account.database) as database:
-        async for page in pages(database, account.path, position):
+        async for page in pages(database, position):
             yield page
 
 
-async def pages(database: RowReader, path: str, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
+async def pages(database: RowReader, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
     """Yield rows of all tables from a position on: the highest number that was read, by table."""
-    read = {table: int((position or {}).get(table, 0)) for table in TABLES}
+    read, is_away = {table: int((position or {}).get(table, 0)) for table in TABLES}, False
     while True:
         try:
             for table, form in TABLES.items():
@@ -54,9 +51,13 @@ async def pages(database: RowReader, path: str, position: Mapping[str, Any] | No
                     if len(rows) < ROWS_AT_ONCE:
                         break
         except DatabaseAwayError as error:
-            _LOG.warning("%s: %s; trying again every %g s", path, error, AGAIN_S)
+            yield Page((), dict(read), fault=str(error))
             await asyncio.sleep(AGAIN_S)
+            is_away = True
             continue
+        if is_away:
+            is_away = False
+            yield Page((), dict(read))
         await asyncio.sleep(EVERY_S)
 
 

@@ -69,17 +69,15 @@ class QueueLogTable:
                 async for page in self._new_rows():
                     kept = self._passed.settled
                     yield page
-                is_away = False
             except DatabaseAwayError as error:
-                if not is_away:
-                    _LOG.warning("%s: %s; trying again every %g s", self._path, error, AGAIN_S)
                 is_away = True
+                yield Page((), {"id": kept}, fault=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
             except DatabaseRefusedError as error:
                 raise FollowError(self._mend(error.wrong), again_after_s=AGAIN_REFUSED_S) from None
-            if self._passed.settled != kept:
-                kept = self._passed.settled
+            if is_away or self._passed.settled != kept:
+                is_away, kept = False, self._passed.settled
                 yield Page((), {"id": kept})
             await asyncio.sleep(EVERY_S)
 
@@ -93,22 +91,27 @@ class QueueLogTable:
             await self._begin_anew_if_numbered_anew()
         now_s = asyncio.get_running_loop().time()
         if self._passed.awaited and now_s - self._looked_at_s >= LATE_EVERY_S:
-            self._looked_at_s = now_s
+            self._looked_at_s, looked_at = now_s, self._passed.clock()  # a page may take minutes to be sent
             for some in _parts(self._passed.awaited, GAPS_AT_ONCE):
-                if rows := await self._within(some):
+                behind = 0
+                while rows := await self._within(some, behind):  # all of them: then they may be given up
                     yield self._page(rows)
-            self._passed.give_up()
+                    if len(rows) < ROWS_AT_ONCE:
+                        break
+                    behind = self._number(rows[-1])
+            self._passed.give_up(looked_at)
 
     async def _behind(self, number: int) -> list[Row]:
         return await self._database.rows(
             f"SELECT * FROM {self._table} WHERE id > {number:d} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
         )
 
-    async def _within(self, gaps: Sequence[tuple[int, int]]) -> list[Row]:
-        """Read rows that have appeared among those that were passed over."""
+    async def _within(self, gaps: Sequence[tuple[int, int]], behind: int) -> list[Row]:
+        """Read rows behind a number that have appeared among those that were passed over."""
         among = " OR ".join(f"id BETWEEN {first:d} AND {last:d}" for first, last in gaps)
         return await self._database.rows(
-            f"SELECT * FROM {self._table} WHERE {among} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
+            f"SELECT * FROM {self._table} WHERE id > {behind:d} AND ({among})"  # noqa: S608 - ours
+            f" ORDER BY id LIMIT {ROWS_AT_ONCE:d}"
         )
 
     async def _begin_anew_if_numbered_anew(self) -> None:
@@ -142,6 +145,7 @@ class QueueLogTable:
             "table": f"there is no table {table}: set `table` of the account",
             "column": f"{table} has no column `id` of rising whole numbers: add it (docs/sources/asterisk.md)",
             "right": f"the database's user may not read {table}: give it the right to SELECT",
+            "text": f"{table} holds text that is not UTF-8, which its database does not convert: correct its rows",
             "tls": f"no TLS with a valid certificate, which {address} asks for by ?tls=verify",
         }
         return f"{self._path}: {problems[wrong]}"

@@ -21,6 +21,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 from pydantic import SecretStr
 
+from streams.own_thread import in_own_thread
 from streams.sources.following.follower import FollowError
 from streams.sources.mailboxes.folders import (
     DEFAULT_FOLDERS,
@@ -72,7 +73,7 @@ class ImapMailbox:
 
     async def folders(self) -> tuple[FolderName, ...]:
         """Name the folders; that of sent mail is asked of the server where the account names none."""
-        sent = self._sent_folders or await asyncio.to_thread(self._find_sent)
+        sent = self._sent_folders or await in_own_thread(self._find_sent)
         return tuple(FolderName(name) for name in self._folders) + tuple(FolderName(name, sent=True) for name in sent)
 
     def _find_sent(self) -> tuple[str, ...]:
@@ -85,7 +86,7 @@ class ImapMailbox:
 
     async def open(self, folder: FolderName) -> "ImapFolder":
         """Connect, sign in and open a folder. Raises MailboxLostError, and FollowError for what does not pass."""
-        return await asyncio.to_thread(_opened, self._server, folder.name)
+        return await in_own_thread(partial(_opened, self._server, folder.name))
 
 
 class ImapFolder:
@@ -166,7 +167,7 @@ class ImapFolder:
         """End the connection, also while a call is under way: that holds its reader until the socket is shut."""
         with suppress(OSError):
             self._client.socket().shutdown(SHUT_RDWR)
-        await asyncio.to_thread(_end, self._client)
+        await in_own_thread(partial(_end, self._client))
 
     def _mark(self, uid: int) -> Mark:
         return {"uid_validity": self._uid_validity, "uid": uid}
@@ -195,7 +196,7 @@ class ImapFolder:
     async def _run(self, call: Callable[[], _Result]) -> _Result:
         """Call the client in a thread; note whether the server told of new mail beside its answer."""
         try:
-            return await asyncio.to_thread(_answer, call)
+            return await in_own_thread(partial(_answer, call))
         finally:
             beside = self._client._imap.untagged_responses  # noqa: SLF001 - the client itself keeps it to itself
             if beside.pop("EXISTS", None):

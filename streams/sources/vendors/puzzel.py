@@ -222,6 +222,13 @@ def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[R
     """
     queue = json_object(payload.body)
     name = account.queue_named(text_at(queue, "id"), optional_text_at(queue, "description") or text_at(queue, "id"))
+    try:
+        return Mapped(states=(_queue_state(queue, name, account),))
+    except UnmappableError as error:
+        raise UnmappableError(error.field, error.problem, queue=name) from None
+
+
+def _queue_state(queue: JsonObject, name: str, account: AccountRules) -> QueueState:
     if account.channel is None:
         raise UnmappableError("channel", "is not set for the account, and Puzzel does not tell it of a queue")
     waiting, callbacks = _count(queue, "queueSize"), _optional_count(queue, "queueSizeCiq")
@@ -229,7 +236,7 @@ def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[R
     if longest and waiting + (callbacks or 0) == 0:
         raise UnmappableError("waitTimeMaxSeconds", "is above 0 though nobody waits: it is not the longest wait of now")
     try:
-        state = QueueState(
+        return QueueState(
             queue=name,
             channel=account.channel,
             waiting=waiting,
@@ -241,7 +248,6 @@ def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[R
         raise UnmappableError(
             str(error.errors()[0]["loc"][0]), "of a queue is too large, or its name is none"
         ) from None
-    return Mapped(states=(state,))
 
 
 def _count(queue: JsonObject, field: str) -> int:

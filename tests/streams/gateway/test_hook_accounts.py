@@ -8,6 +8,7 @@ from schemas.configuration.source_models import SourceName
 from schemas.configuration.toml_files import ConfigurationError
 from streams.gateway.hook_accounts import HookAccounts
 from streams.sources import registry
+from streams.sources.accounts import read_accounts
 from streams.sources.adapter import Adapter
 from tests.streams.gateway.made import OTHER_SECRET, SECRET, SOURCES, VARIABLES, adapter_of, write_sources
 
@@ -110,6 +111,23 @@ def test_an_entry_that_does_not_say_which_it_is(tmp_path: Path, entry: str, may_
     assert {"/".join(each) for each in known if faulty.may_be(*each)} == may_be
 
 
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        ('source = "zendesk"\naccount = "bad"\nsecret_file = ["a\\u0000b"]', "secret_file"),
+        ('source = "zendesk"\naccount = "bad"\nsecret_env = ["ACME"]\ntoken_file = "a\\u0000b"', "token_file"),
+        ('source = "email"\naccount = "bad"\nurl_imap = "imaps://[::1"', "url_imap"),
+        ('source = "email"\naccount = "bad"\nurl_imap = "imaps://localhost:x"', "url_imap"),
+    ],
+)
+def test_what_can_be_no_path_and_no_address_is_a_fault_of_its_account(tmp_path: Path, entry: str, key: str) -> None:
+    """It ends no process: the other accounts take their hooks, and the fault has its line."""
+    write_sources(tmp_path, f"{SOURCES}[[source]]\n{entry}\n")
+    read = read_accounts(tmp_path, VARIABLES)
+    assert len(read.sound) == SOURCES.count("[[source]]")
+    assert f".{key}" in "".join(read.faulty[0].faults)
+
+
 def test_every_fault_of_an_account_is_named_at_once(tmp_path: Path) -> None:
     """Who mends the entry should not meet the missing secret later; a misspelt account is named as it is written."""
     entry = '[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["NONE"]\nqueu = "x"\n'
@@ -130,6 +148,8 @@ def test_two_entries_of_one_account_are_both_faulty(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("[[source]\n", "is not TOML"),
+        pytest.param(f"a = {'[' * 100_000}", "is not TOML: is nested too deeply", id="deep"),
+        pytest.param(f"a = {'9' * 10_000}", "is not TOML: a number is too long", id="long"),
         ('[[sorce]]\nsource = "zendesk"\n', "there is no such key; did you mean source"),
         ('source = "zendesk"\n', "must be a list"),
     ],
@@ -210,3 +230,23 @@ def test_a_file_that_is_unusable_changes_nothing(
     assert [watched.look() for _ in range(3)] == [False] * 3
     assert (watched.watched.refused, watched.accounts) == (False, before)
     assert caplog.text.count("sources.toml is without a fault again") == 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_is_gone_or_empty_changes_nothing(
+    tmp_path: Path, watched: HookAccounts, caplog: pytest.LogCaptureFixture, *, is_gone: bool
+) -> None:
+    """A full disk and a folder that is mounted anew leave such a file: no vendor is told to give its hooks up."""
+    caplog.set_level("INFO")
+    before, file = watched.accounts, tmp_path / "sources.toml"
+    file.unlink() if is_gone else file.write_text("\n")
+    assert [watched.look() for _ in range(5)] == [False] * 5
+    assert (watched.watched.refused, watched.accounts) == (True, before)
+    assert watched.watched.notice() == "sources.toml is gone or empty: what it said stays in force"
+    assert caplog.text.count("is gone or empty") == 1
+    file.write_text(SOURCES)
+    assert [watched.look() for _ in range(3)] == [False] * 3
+    assert (watched.watched.refused, watched.watched.notice(), watched.accounts) == (False, None, before)
+    file.write_text("# no accounts\n")
+    assert [watched.look() for _ in range(2)] == [False, True]
+    assert watched.accounts == {}

@@ -13,7 +13,7 @@ from streams.sources.accounts import Account, load_accounts
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.fetching import ANSWER_BYTES, KEPT_S, Fetcher
-from streams.sources.vendor_connection import VendorAwayError
+from streams.sources.vendor_connection import LONGEST_WAIT_S, VendorAwayError
 from tests.until import until
 
 TOKEN = "t0ken-of-the-account"  # noqa: S105 - none in earnest
@@ -181,6 +181,32 @@ async def test_it_backs_off(tmp_path: Path) -> None:
         with pytest.raises(VendorAwayError) as away:
             await fetcher.get(Request("/other"))
         assert away.value.after_s == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({"Retry-After": "inf"}, LONGEST_WAIT_S),
+        ({"Retry-After": "1e400"}, LONGEST_WAIT_S),
+        ({"X-RateLimit-Reset": "1796000000000"}, LONGEST_WAIT_S),  # milliseconds
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_WAIT_S),
+        ({"Retry-After": "Fri, 31 Dec 2027 23:59:59 +99999999999999"}, 1.0),
+        ({"Retry-After": "nan"}, 1.0),
+    ],
+)
+async def test_a_vendor_that_asks_for_ever_is_asked_again(
+    tmp_path: Path, headers: dict[str, str], waited: float
+) -> None:
+    """One wrong header costs minutes, and not all hooks until the gateway is started anew."""
+    clock = Clock()
+    async with fetching(tmp_path, clock) as (vendor, fetcher):
+        vendor.answer = lambda: web.Response(status=429, headers=headers)
+        with pytest.raises(VendorAwayError, match="429") as away:
+            await fetcher.get(TICKET)
+        assert away.value.after_s == waited
+        vendor.answer = lambda: web.json_response({})
+        clock.now += waited
+        assert await fetcher.get(TICKET) == {}
 
 
 async def test_an_api_that_is_not_there(tmp_path: Path) -> None:

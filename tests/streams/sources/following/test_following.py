@@ -53,3 +53,25 @@ async def test_a_fault_that_wants_time_gets_it(fresh_kafka: KafkaServer) -> None
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert len(attempts) == 3
+
+
+async def test_what_it_waits_for_is_its_fault(fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture) -> None:
+    """As long as its pages say so, and no longer; the log says it once."""
+    fresh_kafka.with_topics()
+    well = asyncio.Event()
+
+    async def pages(_: Account, _api: VendorApi, _position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        for _number in range(3):
+            yield Page((), {}, fault="the database is away")
+        await well.wait()
+        yield Page((), {})
+        await asyncio.Event().wait()
+
+    following = Following(load_settings(fresh_kafka.settings_env()), account(path="nowhere"), pages)
+    running = asyncio.create_task(following.run())
+    await until(lambda: following.fault == "the database is away")
+    well.set()
+    await until(lambda: following.fault is None)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert caplog.text.count("is not followed now: the database is away") == 1

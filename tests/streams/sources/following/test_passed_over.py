@@ -48,10 +48,10 @@ def test_what_is_waited_for_is_given_up_in_time() -> None:
     passed.note([1, 5])
     now = LATE_S / 2
     passed.note([3, 8])
-    passed.give_up()
+    passed.give_up(now)
     assert passed.awaited == [(2, 2), (4, 4), (6, 7)]
     now = LATE_S
-    passed.give_up()
+    passed.give_up(now)
     assert (passed.awaited, passed.settled) == ([(6, 7)], 5)
 
 

@@ -1,7 +1,7 @@
 """What becomes of states that are polled: one row for each name here, and one dead letter for a fault that goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import orjson
 from pydantic import SecretStr
 
 from schemas.configuration.source_models import SourceEntry
+from schemas.settings import Settings
 from schemas.source_gauges import SOURCE_GAUGES, QueueState, SourceGauge, decode_source_gauge
 from schemas.topics import DEAD_LETTERS
 from streams.configuration.environment import load_settings
@@ -66,19 +67,8 @@ def _account() -> Account:
     return Account("puzzel", "acme", rules, (), nobody, nobody, nobody, entry, Path("/"))
 
 
-async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> None:
-    """A state that cannot be mapped is kept once, and again after it was well or for another reason.
-
-    Meanwhile the name that it shares with another queue has no state, and all others have theirs.
-    """
-    fresh_kafka.with_topics()
-    answers: list[list[Any]] = [
-        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 5)],
-        *([[queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 6 + number)] for number in range(3)]),
-        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 9)],
-        [queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 10)],
-        [queue(1, "A", 3), queue(2, "B", 1, agentsReady="2"), queue(3, "C", 11)],
-    ]
+async def _followed(kafka: KafkaServer, answers: Sequence[Sequence[Any]]) -> tuple[Settings, Following]:
+    """Follow an account whose queues tell this, an answer after the other; gives where it is, and what followed it."""
     done = asyncio.Event()
 
     async def pages(_: Account, _api: VendorApi, _position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
@@ -93,13 +83,30 @@ async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> N
         done.set()
         await asyncio.Event().wait()
 
-    settings = load_settings(fresh_kafka.settings_env())
+    settings = load_settings(kafka.settings_env())
     following = Following(settings, _account(), pages)
     running = asyncio.create_task(following.run())
     await asyncio.wait_for(done.wait(), 60)
-    await until(lambda: following.payloads == 3 * len(answers))
+    await until(lambda: following.payloads == sum(map(len, answers)))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    return settings, following
+
+
+async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> None:
+    """A state that cannot be mapped is kept once, and again after it was well or for another reason.
+
+    Meanwhile the name that it shares with another queue has no state, and all others have theirs.
+    """
+    fresh_kafka.with_topics()
+    answers = [
+        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 5)],
+        *([[queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 6 + number)] for number in range(3)]),
+        [queue(1, "A", 3), queue(2, "B", 4), queue(3, "C", 9)],
+        [queue(1, "A", 3), queue(2, "B", -1), queue(3, "C", 10)],
+        [queue(1, "A", 3), queue(2, "B", 1, agentsReady="2"), queue(3, "C", 11)],
+    ]
+    settings, following = await _followed(fresh_kafka, answers)
     letters = await asyncio.to_thread(read_all, settings, DEAD_LETTERS)
     assert [dict(each.headers())["pulssi-reason"] for each in letters] == [
         b"queueSize: must be a whole number from 0 on",
@@ -111,3 +118,19 @@ async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> N
     told = [decode_source_gauge(each.value()) for each in records]
     assert [(each.at - AT, each.waiting) for each in told if each.queue == "billing"] == [(0, 7), (4, 7)]
     assert [each.waiting for each in told if each.queue == "C"] == [5, 6, 7, 8, 9, 10, 11]
+
+
+async def test_a_name_of_the_vendors_own_that_is_not_whole(fresh_kafka: KafkaServer) -> None:
+    """Queues may have one name at the vendor, or one there that another has here: none is told without all of them."""
+    fresh_kafka.with_topics()
+    answers = [
+        [queue(7, "Sales", 3), queue(8, "Sales", -1), queue(1, "A", 1), queue(2, "B", 1), queue(9, "billing", -1)],
+        [queue(7, "Sales", 3), queue(8, "Sales", 2), queue(1, "A", 1), queue(2, "B", 1), queue(9, "billing", 5)],
+        [queue(7, "Sales", -1), queue(8, "Sales", 2), queue(1, "A", 1), queue(2, "B", 1), queue(9, "billing", 6)],
+    ]
+    settings, _ = await _followed(fresh_kafka, answers)
+    records = await asyncio.to_thread(read_all, settings, SOURCE_GAUGES)
+    told = [decode_source_gauge(each.value()) for each in records]
+    assert [(each.at - AT, each.queue, each.waiting) for each in told] == [
+        *((1, "Sales", 5), (1, "billing", 7), (2, "billing", 8))
+    ]

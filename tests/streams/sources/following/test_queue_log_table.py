@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import ExitStack, aclosing, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.configuration.source_models import SourceEntry
-from schemas.exits import EndError
 from streams.sources.accounts import Account
 from streams.sources.adapter import AccountRules, Payload
 from streams.sources.backfill.pages import Page
@@ -20,7 +20,7 @@ from streams.sources.database_rows import DatabaseAwayError
 from streams.sources.following import passed_over, queue_log_table
 from streams.sources.following.asterisk import FOLLOWER
 from streams.sources.following.follower import FollowError
-from streams.sources.read_only_database import ReadOnlyDatabase
+from streams.sources.read_only_database import DatabaseRefusedError, ReadOnlyDatabase
 from streams.sources.registry import adapter_of
 from tests.fixtures.tls import Certificate
 from tests.streams.sources.database_servers import DatabaseServer, address, execute, running
@@ -58,6 +58,20 @@ def table(server: DatabaseServer) -> DatabaseServer:
     """Make the table as Asterisk's users do, and empty."""
     make(server)
     return server
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the statements that are asked."""
+    found: list[str] = []
+    rows = ReadOnlyDatabase.rows
+
+    async def noted(self: ReadOnlyDatabase, statement: str) -> Any:  # noqa: ANN401 - as it has it
+        found.append(statement)
+        return await rows(self, statement)
+
+    monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
+    return found
 
 
 def make(server: DatabaseServer, time: str = "varchar(26)", data: str = _FIVE, number: str | None = None) -> None:
@@ -172,6 +186,48 @@ async def test_a_row_that_is_committed_late(table: DatabaseServer) -> None:
     assert {event["event_id"] + event["contact_id"]: event for event in again.events()}.items() <= first.items()
 
 
+async def test_many_rows_that_are_committed_late(
+    table: DatabaseServer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one transaction come, however many, though their time to wait ends while they are read."""
+    monkeypatch.setattr(queue_log_table, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(queue_log_table, "LATE_EVERY_S", 3600.0)
+    execute(table, row(1))
+    with closing(table.connect()) as late, closing(late.cursor()) as cursor:
+        for number in range(2, 12):
+            cursor.execute(row(number))
+        execute(table, row(12))
+        async with followed(table) as found:
+            await until(lambda: len(asked) >= 4)  # it has looked for them once, and will not soon
+            late.commit()
+            monkeypatch.setattr(passed_over, "LATE_S", 0.0)
+            monkeypatch.setattr(queue_log_table, "LATE_EVERY_S", 0.01)
+            await until(lambda: found.position == {"id": 12})
+    assert found.numbers() == [1, 12, *range(2, 12)]
+
+
+async def test_a_page_that_takes_minutes_to_send(table: DatabaseServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is committed while late ones are sent is found, though its five minutes end meanwhile."""
+    now = 0.0
+    monkeypatch.setattr(queue_log_table, "PassedOver", partial(passed_over.PassedOver, clock=lambda: now))
+    with ExitStack() as stack:
+        late = []
+        for number in range(1, 6):
+            if number % 2:
+                execute(table, row(number))
+                continue
+            late.append(stack.enter_context(closing(table.connect())))
+            stack.enter_context(closing(late[-1].cursor())).execute(row(number))
+        async with aclosing(pages_of(account(address(table)))) as pages:
+            read = [each.where for each in (await anext(pages)).payloads]
+            late[0].commit()
+            read += [each.where for each in (await anext(pages)).payloads]
+            late[1].commit()
+            now = 1000.0
+            read += [each.where for each in (await anext(pages)).payloads]
+    assert read == [f"queue_log {number}" for number in (1, 3, 5, 2, 4)]
+
+
 async def test_a_number_without_a_row_is_given_up(table: DatabaseServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that was rolled back has used up its number: after a time nobody waits for it."""
     execute(table, row(1))
@@ -200,18 +256,8 @@ async def test_a_table_that_is_emptied(table: DatabaseServer, caplog: pytest.Log
     assert len({(event["contact_id"], event["event_id"]) for event in found.events()}) == 4
 
 
-async def test_rows_that_are_deleted(
-    table: DatabaseServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_rows_that_are_deleted(table: DatabaseServer, asked: list[str], caplog: pytest.LogCaptureFixture) -> None:
     """Old rows and the newest ones may go: what was read is not read again, and what comes is."""
-    asked: list[str] = []
-    rows = ReadOnlyDatabase.rows
-
-    async def noted(self: ReadOnlyDatabase, statement: str) -> Any:  # noqa: ANN401 - as it has it
-        asked.append(statement)
-        return await rows(self, statement)
-
-    monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
     execute(table, *(row(number) for number in range(1, 5)))
     async with followed(table) as found:
         await until(lambda: len(found.numbers()) == 4)
@@ -224,17 +270,17 @@ async def test_rows_that_are_deleted(
     assert "numbered anew" not in caplog.text
 
 
-async def test_a_server_that_goes_away(table: DatabaseServer, caplog: pytest.LogCaptureFixture) -> None:
-    """It is waited for, which is told once, and what is written then comes."""
+async def test_a_server_that_goes_away(table: DatabaseServer) -> None:
+    """It is waited for, and says so until it answers again; what is written then comes."""
     execute(table, row(1))
     async with followed(table) as found:
         await until(lambda: found.numbers() == [1])
         table.stop()
-        await until(lambda: "does not answer" in caplog.text)
+        await until(lambda: "does not answer" in (found.pages[-1].fault or ""))
         table.start()
+        await until(lambda: found.pages[-1].fault is None)  # without a row, too
         execute(table, row(2))
         await until(lambda: found.numbers() == [1, 2])
-    assert caplog.text.count("does not answer") == 1
 
 
 #: What a column `time` may be, what stands in it, and when that was.
@@ -301,6 +347,21 @@ async def test_nothing_can_be_written(table: DatabaseServer) -> None:
         assert await database.rows("SELECT * FROM queue_log") == []
 
 
+async def test_a_database_without_an_encoding(server: DatabaseServer) -> None:
+    """Its text is read as UTF-8; where it is none, a person must correct it, and no other account suffers."""
+    if server.scheme != "postgresql":
+        pytest.skip("only PostgreSQL has databases without an encoding")
+    with closing(server.connect()) as connection:
+        connection.autocommit = True
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("CREATE DATABASE unencoded ENCODING 'SQL_ASCII' TEMPLATE template0")
+    told = address(server, user="admin", more="unencoded")
+    async with ReadOnlyDatabase(told) as database:
+        assert await database.rows(r"SELECT E'M\303\274ller' AS agent") == [{"agent": "Müller"}]
+        with pytest.raises(DatabaseRefusedError, match="text"):
+            await database.rows(r"SELECT E'M\374ller' AS agent")
+
+
 @pytest.mark.parametrize(
     ("told", "entry", "said"),
     [
@@ -337,17 +398,3 @@ async def test_tls_where_it_is_a_must(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
     async with aclosing(pages_of(account(verified))) as pages:
         assert len((await anext(pages)).payloads) == 1
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        *("", "sqlite://u:s3cret@h/d", "mysql://u:s3cret@h", "mysql://h/d", "mysql://u:s3cret@h:x/d"),
-        *("postgresql://u:s3cret@h/d?sslmode=disable", "postgresql://u:s3cret@h/d?tls=no"),
-    ],
-)
-def test_addresses_of_databases(told: str) -> None:
-    """An address that is none is told in one line, without what it holds."""
-    with pytest.raises(EndError) as refused:
-        ReadOnlyDatabase(SecretStr(told))
-    assert "s3cret" not in str(refused.value)

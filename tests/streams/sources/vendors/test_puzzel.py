@@ -62,20 +62,33 @@ async def test_a_row_that_comes_late_is_not_missed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(puzzel, "AGAIN_S", 0.0)
     monkeypatch.setattr(puzzel, "ROWS_AT_ONCE", 3)
     database = Tables(call_events=[{"rec_id": number} for number in (1, 2, 4, 5, 6)], agent_events=[{"rec_id": 9}])
-    pages = puzzel.pages(database, "puzzel/acme", None)
+    pages = puzzel.pages(database, None)
     assert [numbers(await anext(pages)) for _ in range(3)] == [[1, 2, 4], [5, 6], [9]]
     database.tables["call_events"].append({"rec_id": 3})
     database.fail = True
+    away = await anext(pages)
+    assert (away.fault, away.payloads) == ("the database at puzzel.example.com does not answer", ())
     page = await anext(pages)
+    assert page.fault is None
     assert numbers(page) == [1, 2, 3]
     assert page.position == {"call_events": 6, "agent_events": 9}
     assert [(each.form, each.where) for each in page.payloads][-1] == ("call_event", "call_events 3")
 
 
+async def test_empty_tables_that_answer_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page without rows ends the fault."""
+    monkeypatch.setattr(puzzel, "EVERY_S", 0.0)
+    monkeypatch.setattr(puzzel, "AGAIN_S", 0.0)
+    database = Tables()
+    database.fail = True
+    pages = puzzel.pages(database, {"call_events": 7})
+    assert [(await anext(pages)).fault is None for _ in range(2)] == [False, True]
+
+
 async def test_it_goes_on_from_its_position() -> None:
     """A restart reads the overlap and what is behind it, not everything."""
     database = Tables(call_events=[{"rec_id": number} for number in (10, 9_800, 10_001)])
-    page = await anext(puzzel.pages(database, "puzzel/acme", {"call_events": 10_000, "agent_events": 0}))
+    page = await anext(puzzel.pages(database, {"call_events": 10_000, "agent_events": 0}))
     assert numbers(page) == [9_800, 10_001]
     assert database.asked[0] == ("call_events", 10_000 - puzzel.OVERLAP)
 
@@ -128,7 +141,9 @@ def test_what_a_call_measures() -> None:
     assert [value for name, value in found if name == "handle"] == [60_000, 120_000]
 
 
-@pytest.mark.parametrize("address", ["", "postgres://a:b@h/d", "mssql://h", "mssql://u:s3cret@h:x/d"])
+@pytest.mark.parametrize(
+    "address", ["", "postgres://a:b@h/d", "mssql://h", "mssql://u:s3cret@h:x/d", "mssql://u:s3cret[@h/d"]
+)
 def test_addresses_of_databases(address: str) -> None:
     """An address that is none is told in one line, without what it holds."""
     with pytest.raises(EndError) as refused:

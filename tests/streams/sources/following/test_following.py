@@ -55,7 +55,9 @@ async def test_a_fault_that_wants_time_gets_it(fresh_kafka: KafkaServer) -> None
     assert len(attempts) == 3
 
 
-async def test_a_fault_is_told_once_and_so_is_its_end(fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_is_told_once_and_so_is_its_end(
+    fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """However often it is tried again meanwhile; who reads it is not told twice which account it is."""
     caplog.set_level("INFO")
     fresh_kafka.with_topics()

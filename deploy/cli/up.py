@@ -198,10 +198,13 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 def down(data: Path | None) -> None:
     """End a running stack.
 
-    The part that was started last ends first. Exit 0 also where nothing runs.
+    The part that was started last ends first. Where several stacks run and none is named, none is ended (exit 2).
+    Exit 0 also where nothing runs.
 
     Example: pulssi down --data ./.pulssi
     """
+    if data is None and "PULSSI_DATA" not in os.environ and len(several := stack_state.noted()) > 1:
+        fail(f"several stacks run: name one by --data: {', '.join(str(each.folder) for each in several)}", 2)
     running = stack_state.find(data)
     if running is None:
         click.echo("nothing runs")

@@ -40,12 +40,16 @@ For example, Chatwoot's, with the secret in `$SECRET`:
 
 ## What each can feed
 
-yes: the source gives all that the [sample](../samples.md) needs; part: see below; empty: nothing.
+yes: the source gives all that the [sample](../samples.md) needs; part: see below; empty: nothing. The last
+row is agents' states.
 
 | sample | %s |
 | --- |%s
 %s
 %s"""
+
+#: How adapters name the states of agents.
+AGENTS: Final = "agents"
 
 
 def source_page() -> str:
@@ -63,6 +67,7 @@ def source_page() -> str:
         for each in adapters
         if each.hook is not None
     )
+    rows += f"| `{AGENTS}` | {' | '.join(_how(each.gauges.get(AGENTS)) for each in adapters)} |\n"
     return _PAGE % (
         listed,
         signed,

@@ -84,26 +84,29 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     Example: pulssi check-config /etc/pulssi
     """
     folder = folder or config_folder()
-    faults, rules, sources = list[str](), Rules(), SourceChecks([], [])
+    faults, rules, sources = list[str](), Rules(), SourceChecks([], [], [])
     try:
         _, rules = load_configuration(folder)
     except ConfigurationError as error:
         faults += error.faults
     try:
         sources = check_sources(folder)
+        faults += sources.faults
     except ConfigurationError as error:
         faults += error.faults
+    notes = [f"note: {note}" for note in sources.notes]
+    if notes:
+        notes.append("Notes are about this machine: an account is not used where its part finds the same.")
     if faults:
         if not as_json:
+            click.echo("".join(f"{line}\n" for line in notes), nl=False)
             raise ConfigurationError(faults)
-        echo_report({"ok": False, "faults": faults, "notes": [], "version": None}, (), as_json=True)
+        echo_report({"ok": False, "faults": faults, "notes": sources.notes, "version": None}, (), as_json=True)
         raise SystemExit(Exit.UNUSABLE)
     where = "no configuration folder is named, the defaults hold" if folder is None else f"{folder} is fine"
     named = ", ".join(policy.name for policy in rules.policies) or "none"
     accounts = f"; sources {', '.join(sources.accounts)}" if sources.accounts else ""
     lines = [f"{where}: policies {named}{accounts}; time zone {rules.time_zone}; version {rules.version}"]
-    lines += [f"note: {note}" for note in sources.notes]
-    if sources.notes:
-        lines.append("Notes are about this machine: an account is not used where its part finds the same.")
+    lines += notes
     report = {"ok": True, "faults": [], "notes": sources.notes, "version": rules.version}
     echo_report(report, lines, as_json=as_json)

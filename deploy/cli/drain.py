@@ -50,6 +50,11 @@ async def _wait_until_drained(settings: Settings, timeout_s: float) -> list[Lag]
         store.close()
 
 
+def _parked(lag: Lag) -> str:
+    """Tell how many events wait in the worker until ClickHouse was asked for their contacts."""
+    return f"; {lag.parked} parked: the worker's log says why" if lag.parked else ""
+
+
 @click.command()
 @click.option(
     "--timeout",
@@ -77,7 +82,7 @@ def drain(data: Path | None, timeout_s: float, *, as_json: bool) -> None:
     behind = [lag for lag in lags if lag.behind]
     partitions = [{**lag._asdict(), "behind": lag.behind} for lag in lags]
     lines = [
-        f"{lag.topic}/{lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next})"
+        f"{lag.topic}/{lag.partition}: {lag.behind} behind (produced {lag.end}, in ClickHouse {lag.next}{_parked(lag)})"
         for lag in behind
     ] or [f"drained: nothing is behind in any of {len(lags)} partitions"]
     echo_report({"drained": not behind, "partitions": partitions}, lines, as_json=as_json)

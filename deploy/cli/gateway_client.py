@@ -27,6 +27,8 @@ class Counted(NamedTuple):
 
     hooks: dict[str, int]
     last_payload_at: int
+    #: Whether the entry as it is now is not used.
+    has_fault: bool = False
 
 
 class Read(NamedTuple):
@@ -40,6 +42,10 @@ class Read(NamedTuple):
     has_fault: bool = False
 
 
+#: The gateway's metrics of an account.
+_COUNTED: Final = {
+    each.name for each in (declared.GATEWAY_HOOKS, declared.GATEWAY_LAST_PAYLOAD, declared.GATEWAY_FAULT)
+}
 #: Its metrics, and how each is kept.
 _READ: Final[dict[str, tuple[str, Callable[[float], Any]]]] = {
     declared.FOLLOW_PAYLOADS.name: ("payloads", int),
@@ -67,13 +73,15 @@ def counted(settings: Settings) -> dict[tuple[str, str], Counted] | None:
     found: dict[tuple[str, str], Counted] = {}
     for family in text_string_to_metric_families(answer[1].decode()):
         for sample in family.samples:
-            if sample.name not in {declared.GATEWAY_HOOKS.name, declared.GATEWAY_LAST_PAYLOAD.name}:
+            if sample.name not in _COUNTED:
                 continue
             name = sample.labels["source"], sample.labels["account"]
             before = found.get(name, Counted({}, 0))
             if sample.name == declared.GATEWAY_HOOKS.name:
                 before.hooks[sample.labels["outcome"]] = int(sample.value)
                 found[name] = before
+            elif sample.name == declared.GATEWAY_FAULT.name:
+                found[name] = before._replace(has_fault=bool(sample.value))
             else:
                 found[name] = before._replace(last_payload_at=round(sample.value * 1000))
     return found

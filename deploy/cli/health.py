@@ -41,7 +41,8 @@ def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[s
     # A container runs one part: the one whose port is open.
     asked = ports if parts else {name: port for name, port in ports.items() if _listens(host.strip("[]"), port)}
     if not asked:
-        return ("no part listens here", Exit.UNREACHABLE), []
+        at = ", ".join(f"{name} {port}" for name, port in ports.items())
+        return (f"no part listens here ({at}): `pulssi status` asks those of an `up`", Exit.UNREACHABLE), []
     notices = []
     for name, port in asked.items():
         fault, notice = http_answer(f"http://{host}:{port}{path}")

@@ -113,7 +113,7 @@ def import_command(
 
     def show(progress: "ImportProgress") -> None:
         if meter.is_due():
-            meter.show(progress.done or 0.0, progress_note(progress))
+            meter.show(progress.done, progress_note(progress))
 
     run.on_progress = show
     report = run_import(run, meter, settings)

@@ -54,7 +54,8 @@ class ProgressMeter:
             transient=True,
             disable=not self._shown,
         )
-        self._task = self._progress.add_task(title, total=of, note="")
+        self._of = of
+        self._task = self._progress.add_task(title, total=None, note="")  # until it is known how far it is
         self._last = 0.0
 
     def __enter__(self) -> Self:
@@ -68,10 +69,10 @@ class ProgressMeter:
         """Tell whether there is a bar and it should move: at most five times a second."""
         return self._shown and time.monotonic() - self._last > _EVERY_S
 
-    def show(self, done: float, note: str) -> None:
-        """Move the bar."""
+    def show(self, done: float | None, note: str) -> None:
+        """Move the bar; `done` is None while nobody knows how much of it there is."""
         self._last = time.monotonic()
-        self._progress.update(self._task, completed=done, note=note)
+        self._progress.update(self._task, total=None if done is None else self._of, completed=done, note=note)
 
     def say(self, line: str) -> None:
         """Write a line to stderr, above the bar where there is one."""

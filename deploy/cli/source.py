@@ -76,21 +76,29 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
                 "followed": is_followed(entry),
                 "last_payload": last or None,
                 "hooks": None if told is None else told.hooks,
+                "hook_fault": told is not None and told.has_fault,
                 "read": None if read is None else read._asdict(),
                 "faults": [line for _, line in faulty.pop(number, ())],
             }
         )
     written = files.written_entries("sources", "source")
-    rows += [  # those that are too faulty to be read
-        {
-            **dict.fromkeys(("hook", "last_payload", "hooks", "read")),
-            "source": str(written[number].get("source", "?")),
-            "account": str(written[number].get("account", "?")),
-            "followed": False,
-            "faults": [line for _, line in lines],
-        }
-        for number, lines in faulty.items()
-    ]
+    for number, lines in faulty.items():  # those that are too faulty to be read
+        source, account = (str(written[number].get(key, "?")) for key in ("source", "account"))
+        told, read = (counts or {}).get((source, account)), (reads or {}).get((source, account))
+        last = max((each.last_payload_at for each in (told, read) if each is not None), default=0)
+        rows.append(
+            {
+                "source": source,
+                "account": account,
+                "hook": None,
+                "followed": False,
+                "last_payload": last or None,
+                "hooks": None if told is None else told.hooks,
+                "hook_fault": told is not None and told.has_fault,
+                "read": None if read is None else read._asdict(),
+                "faults": [line for _, line in lines],
+            }
+        )
     if as_json:
         click.echo(json.dumps({"gateway": counts is not None, "follow": reads is not None, "accounts": rows}, indent=2))
         return
@@ -123,7 +131,9 @@ def _account_lines(of: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     if not of["hook"] and not of["followed"] and not of["faults"]:
         yield from wrapped("takes no hooks and is not followed: `pulssi import` reads it")
     came = []
-    if of["hook"]:
+    if of["hook_fault"] and not of["faults"]:
+        yield from wrapped("the gateway does not use this entry as it is: `pulssi check-config` says why")
+    if of["hook"] or any((of["hooks"] or {}).values()):
         hooks = ", ".join(
             f"{number} {name.replace('_', ' ')}" for name, number in (of["hooks"] or {}).items() if number
         )
@@ -136,7 +146,7 @@ def _account_lines(of: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         )
     at = of["last_payload"]
     last = "-" if at is None else moment(at, ZoneInfo(settings.time_zone))
-    if of["hook"] or of["followed"]:
+    if of["hook"] or of["followed"] or came:
         yield from wrapped("; ".join([f"last payload {last}", *came]))
 
 

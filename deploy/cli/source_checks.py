@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.configuration.toml_files import ConfigurationError
-
 
 class SourceChecks(NamedTuple):
     """What was found."""
@@ -17,10 +15,12 @@ class SourceChecks(NamedTuple):
     accounts: list[str]
     #: What is missing on this machine.
     notes: list[str]
+    #: What a part refuses wherever it runs.
+    faults: list[str]
 
 
 def check_sources(folder: Path | None) -> SourceChecks:
-    """Look at the accounts of a folder. Raises ConfigurationError with what a part would refuse wherever it runs."""
+    """Look at the accounts of a folder. Raises ConfigurationError where the file itself cannot be used."""
     # Only now: adapters take time to load.
     from streams.gateway.hook_accounts import secret_fault
     from streams.sources.accounts import read_accounts
@@ -28,12 +28,11 @@ def check_sources(folder: Path | None) -> SourceChecks:
     from streams.sources.registry import adapter_of
 
     read = read_accounts(folder, os.environ, lambda each: secret_fault(each.entry, adapter_of(each.source)))
-    if faults := [line for each in read.faulty for line in each.faults if line not in each.missing]:
-        raise ConfigurationError(faults)
+    faults = [line for each in read.faulty for line in each.faults if line not in each.missing]
     accounts = [*(each.path for each in read.sound), *(each.path for each in read.faulty)]
     notes = [line for each in read.faulty for line in each.missing]
     for account in read.sound:
         path = account.entry.path
         if path is not None and is_followed(account.entry) and not (account.folder / path).exists():
             notes.append(f"{account.path}: there is no {account.folder / path}")
-    return SourceChecks(accounts, notes)
+    return SourceChecks(accounts, notes, faults)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
         click.echo(stack.RECOVERY_NOTICE, err=True)
     parts = _start_in_background(data, port_base).parts
     for part in parts:
-        click.echo(f"{part.name:<11} {part.state:<10} {part.url}{part.program and f'  ({part.program})'}")
+        click.echo(_part_line(_part_report(part)))
     click.echo(f"\n`pulssi down --data {data}` ends it; logs: {data / LOGS}")
     if stopped := [part for part in parts if part.state == "stopped"]:
         fail(f"{stopped[0].name} {stopped[0].last_exit}", Exit.NO)
@@ -198,10 +199,13 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
 def down(data: Path | None) -> None:
     """End a running stack.
 
-    The part that was started last ends first. Exit 0 also where nothing runs.
+    The part that was started last ends first. Where several stacks run and none is named, none is ended (exit 2).
+    Exit 0 also where nothing runs.
 
     Example: pulssi down --data ./.pulssi
     """
+    if data is None and "PULSSI_DATA" not in os.environ and len(several := stack_state.noted()) > 1:
+        fail(f"several stacks run: name one by --data: {', '.join(str(each.folder) for each in several)}", 2)
     running = stack_state.find(data)
     if running is None:
         click.echo("nothing runs")
@@ -234,6 +238,17 @@ def _part_report(part: PartState) -> dict[str, object]:
     return {**kept, "state": state, "external": not part.started_here, "fault": fault, "notice": notice or None}
 
 
+def _part_line(report: Mapping[str, object]) -> str:
+    """Write a part's report for people."""
+    said = report["external"] and "external", report["program"], report["fault"], report["notice"]
+    notes = [str(note) for note in said if note]
+    if report["state"] == "stopped":
+        notes.append(f"{report['last_exit']}; {RUNBOOK}")
+    elif report["restarts"]:
+        notes.append(f"restarts: {report['restarts']}, last: {report['last_exit']}")
+    return f"{report['name']:<11} {report['state']:<10} {report['url']}{'  ' if notes else ''}{', '.join(notes)}"
+
+
 @click.command()
 @running_stack_option
 @json_option
@@ -255,13 +270,7 @@ def status(data: Path | None, *, as_json: bool) -> None:
     elif running is None:
         click.echo("nothing runs: `pulssi up` starts a stack")
     for each in () if as_json else parts:
-        said = each["external"] and "external", each["program"], each["fault"], each["notice"]
-        notes = [str(note) for note in said if note]
-        if each["state"] == "stopped":
-            notes.append(f"{each['last_exit']}; {RUNBOOK}")
-        elif each["restarts"]:
-            notes.append(f"restarts: {each['restarts']}, last: {each['last_exit']}")
-        click.echo(f"{each['name']:<11} {each['state']:<10} {each['url']}{'  ' if notes else ''}{', '.join(notes)}")
+        click.echo(_part_line(each))
     if running is not None and not as_json:
         click.echo(f"{'data':<11} {running.folder}")
     raise SystemExit(Exit.DONE if ready else Exit.NO)

@@ -114,25 +114,37 @@ def _last_stack_file() -> Path:
 
 
 def remember_last(folder: Path) -> None:
-    """Note the folder as that of the last `up`, for commands that are given none."""
+    """Note the folder as that of the last `up`, for commands that are given none; those that still run stay noted."""
+    others = [str(each.folder) for each in noted() if each.folder != folder]
     with suppress(OSError):  # a home that cannot be written costs only this convenience
         _last_stack_file().parent.mkdir(parents=True, exist_ok=True)
-        _last_stack_file().write_text(f"{folder}\n", encoding="utf-8")
+        _last_stack_file().write_text("".join(f"{each}\n" for each in [*others, str(folder)]), encoding="utf-8")
 
 
 def remove(folder: Path) -> None:
-    """Remove the state, and the note that this folder was the last."""
+    """Remove the state, and the note of this folder."""
     (folder / FILE).unlink(missing_ok=True)
     with suppress(OSError):
-        if _last_stack_file().read_text(encoding="utf-8").strip() == str(folder):
+        named = _last_stack_file().read_text(encoding="utf-8").splitlines()
+        left = [each for each in named if each != str(folder)]
+        if left:
+            _last_stack_file().write_text("".join(f"{each}\n" for each in left), encoding="utf-8")
+        else:
             _last_stack_file().unlink()
+
+
+def noted() -> list[StackState]:
+    """Return the running stacks of this user that are noted, the last `up` last."""
+    with suppress(OSError):
+        named = _last_stack_file().read_text(encoding="utf-8").splitlines()
+        return [running for each in named if (running := read(Path(each))) is not None]
+    return []
 
 
 def find(data: Path | None) -> StackState | None:
     """Find the stack of the folder that a command is given; else PULSSI_DATA's, the last `up`, or `.pulssi` here."""
     if named := data or os.environ.get("PULSSI_DATA"):
         return read(Path(named).resolve())
-    with suppress(OSError):
-        if running := read(Path(_last_stack_file().read_text(encoding="utf-8").strip())):
-            return running
+    if running := noted():
+        return running[-1]
     return read(DEFAULT_FOLDER.resolve())

@@ -16,7 +16,7 @@ from streams.sources.watched_accounts import LOOK_EVERY_S, WatchedAccounts
 AdapterOf = Callable[[SourceName], Adapter]
 
 #: Keys of an account that can be read without hooks.
-_OTHER_WAYS: Final = ("url", "path", "mapping", "database_env", "database_file")
+_OTHER_WAYS: Final = ("url", "path", "mapping", "database_env", "database_file", "customer_key")
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class HookAccounts:
         )
         #: By source and name.
         self.accounts: Mapping[AccountKey, HookAccount] = {}
+        #: Which were said to take no hooks.
+        self._without: frozenset[str] = frozenset()
         self._take_over()
 
     @property
@@ -98,7 +100,7 @@ class HookAccounts:
         return adapter.hook is not None and not (lacks_secret(written, adapter) and _names(written, *_OTHER_WAYS))
 
     def _take_over(self) -> None:
-        found: dict[AccountKey, HookAccount] = {}
+        found, without = dict[AccountKey, HookAccount](), set[str]()
         for key, account in self.watched.accounts.items():
             adapter = self._adapter_of(account.source)
             if adapter.hook is None:
@@ -106,5 +108,7 @@ class HookAccounts:
             if not lacks_secret(account.entry, adapter):
                 found[key] = HookAccount(account, adapter, adapter.hook)
             else:
-                _LOG.warning("%s takes no hooks: it names no secret", account.path)
-        self.accounts = found
+                without.add(account.path)
+        for path in sorted(without - self._without):
+            _LOG.warning("%s takes no hooks: it names no secret", path)
+        self.accounts, self._without = found, frozenset(without)

@@ -11,7 +11,7 @@ from schemas.topics import DEAD_LETTERS
 from streams.gateway.hook_accounts import HookAccount
 from streams.gateway.records import Record
 from streams.sources.adapter import Payload, Request, UnmappableError
-from streams.sources.answered_mapping import answers_at_most, map_with_answers
+from streams.sources.answered_mapping import NotFetchedError, answers_at_most, map_with_answers
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome
 from streams.sources.fetching import Fetcher
@@ -57,7 +57,7 @@ async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s
                 of.adapter, FORM, payload, of.account.rules, fetcher.get, at_most=at_most, answers=answers
             )
     except VendorRefusedError as error:
-        raise UnmappableError("", f"what it leaves out cannot be fetched: {error}") from None
+        raise NotFetchedError(f"what it leaves out cannot be fetched: {error}", error.status) from None
     except (TimeoutError, VendorAwayError):
         if len(answers) < ANSWERS_OF_LARGE:
             raise

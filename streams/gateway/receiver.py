@@ -28,7 +28,8 @@ from streams.monitoring.peers import Caller, TrustedProxies
 from streams.monitoring.prometheus import histogram
 from streams.monitoring.rate_limits import RateLimit
 from streams.sources.accounts import AccountKey, FaultyAccount
-from streams.sources.adapter import Payload
+from streams.sources.adapter import Payload, UnmappableError
+from streams.sources.answered_mapping import NotFetchedError
 from streams.sources.fetching import Fetcher
 from streams.sources.vendor_connection import VendorAwayError
 from streams.times import now_ms
@@ -191,11 +192,13 @@ class Receiver:
         except (NotTakenError, RecordRefusedError):
             return "unavailable", _unavailable("this cannot be stored now")
         except VendorAwayError as error:
+            if state.counts.is_due("unavailable", time.monotonic()):
+                _LOG.warning("%s: a hook is answered with 503: %s", of.path, error)
             return "unavailable", _unavailable(
                 "the vendor's API does not give now what the hook leaves out", error.after_s or RETRY_AFTER_S
             )
         if mapped.refusal is not None:
-            _note_refusal(state, mapped.refusal.field)
+            _note_refusal(state, mapped.refusal)
         return _outcome(mapped), web.Response(status=of.hook.status)
 
 
@@ -232,11 +235,13 @@ def _note_fault(state: _AccountState, fault: str) -> None:
         _LOG.warning("%s: a hook is refused: %s", state.of.path, fault)
 
 
-def _note_refusal(state: _AccountState, field: str) -> None:
+def _note_refusal(state: _AccountState, refusal: UnmappableError) -> None:
     """Log that a payload is a dead letter, and why by its field alone: the reason may repeat what somebody wrote."""
     if state.counts.is_due("dead_letter", time.monotonic()):
-        about = f"because of its field {field}" if field else "because of its form"
-        _LOG.warning("%s: a payload cannot be mapped %s: see the dead letters", state.of.path, about)
+        about = f" because of its field {refusal.field}" if refusal.field else " because of its form"
+        if isinstance(refusal, NotFetchedError):
+            about = f", as the vendor's API answers {refusal.status}"
+        _LOG.warning("%s: a payload cannot be mapped%s: see the dead letters", state.of.path, about)
 
 
 def _too_many(wait_s: float) -> web.Response:

@@ -15,6 +15,15 @@ ANSWERS_AT_MOST: Final = 60
 #: Statuses that are about one thing that was asked for, and not about the account.
 _OF_ONE_THING: Final = frozenset({403, 404, 410, 422})
 
+
+class NotFetchedError(UnmappableError):
+    """The vendor's API refuses what a payload leaves out; `status` is its answer's."""
+
+    def __init__(self, problem: str, status: int) -> None:
+        super().__init__("", problem)
+        self.status = status
+
+
 Ask = Callable[[Request], Awaitable[Any]]
 
 
@@ -54,7 +63,7 @@ async def map_with_answers(
             except VendorRefusedError as error:
                 if error.status not in _OF_ONE_THING:
                     raise
-                raise UnmappableError("", f"{request.path} cannot be fetched: {error}") from None
+                raise NotFetchedError(f"{request.path} cannot be fetched: {error}", error.status) from None
     return outcome
 
 

@@ -34,7 +34,7 @@ _POINT_IN_TIME: Final = 1_000_000_000
 _PROBLEMS: Final[Mapping[int, str]] = {
     HTTPStatus.BAD_REQUEST: "it does not understand {path}: does the vendor's server have another version?",
     HTTPStatus.FORBIDDEN: "its user may not read {path}: give it the right at the vendor",
-    HTTPStatus.NOT_FOUND: "there is no {path}: check `url`",
+    HTTPStatus.NOT_FOUND: "there is no {path}: if it was not deleted, check `url`",
     HTTPStatus.GONE: "{path} does not exist any more",
 }
 

@@ -121,6 +121,9 @@ class WatchedAccounts:
             if each not in known:
                 met = "its former entry stays in force" if self._has_former(each) else self._consequence
                 _LOG.error("%s: %s until this is mended: %s", each.path, met, "; ".join(each.faults))
+        in_force = {each.path for each in self.accounts.values()} - {each.path for each in self.faulty}
+        for path in sorted({each.path for each in known} & in_force):
+            _LOG.info("%s is mended", path)
 
     def _has_former(self, faulty: FaultyAccount) -> bool:
         return any(faulty.may_be(*key) for key in self._former)

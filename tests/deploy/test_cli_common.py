@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from deploy.cli import main
 from deploy.cli.common import stack_settings
 from deploy.cli.config_option import rules_in_force
 from deploy.embedded import stack_state
@@ -48,6 +50,35 @@ def test_the_stack_that_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert _servers(tmp_path) == embedded
         monkeypatch.delenv("PULSSI_KAFKA_BROKERS")
     assert _servers() == ("127.0.0.1:9092", "http://127.0.0.1:8123")
+
+
+def test_down_ends_none_of_several_that_it_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one may be somebody else's; once only one runs, that is the one."""
+    kill, first, second = os.kill, tmp_path / "first", tmp_path / "second"
+
+    def without_effect(pid: int, number: int) -> None:
+        assert number == 0, "a stack was to be ended"
+        kill(pid, number)
+
+    monkeypatch.setattr(os, "kill", without_effect)
+    for folder in (first, second):
+        folder.mkdir()
+    with lock_folder(first, stack_state.LOCK):
+        _write(first)
+        with lock_folder(second, stack_state.LOCK):
+            _write(second)
+            refused = CliRunner().invoke(main, ["down"])
+            assert (refused.exit_code, f"--data: {first}, {second}" in refused.output) == (2, True)
+            found = stack_state.find(None)
+            assert found is not None
+            assert found.folder == second
+            stack_state.remove(second)
+        found = stack_state.find(None)
+        assert found is not None
+        assert found.folder == first
+        assert stack_state.noted() == [found]
+        stack_state.remove(first)
+    assert (stack_state.find(None), stack_state.noted()) == (None, [])
 
 
 def test_a_stacks_configuration_is_taken_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,10 @@ def test_no_progress_is_no_health(sink: Callable[[Words], None]) -> None:
 
 def test_nothing_answers() -> None:
     """Exit 3, whether a part was named or not; one line each."""
-    assert (_asked().exit_code, _asked().output) == (3, "pulssi: no part listens here\n")
+    told = _asked()
+    assert (told.exit_code, len(told.output.splitlines())) == (3, 1)
+    assert "pulssi: no part listens here (worker " in told.output
+    assert "`pulssi status` asks those of an `up`" in told.output
     named = _asked("worker", "--wait", "0.3")
     assert (named.exit_code, len(named.output.splitlines())) == (3, 1)
 

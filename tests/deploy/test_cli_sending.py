@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from deploy.cli.sending import ProgressMeter
 from deploy.embedded.ports import any_free
 from deploy.embedded.stack_layout import pulssi_command
 from schemas.events import CONTACT_EVENT
@@ -319,3 +320,13 @@ def test_a_second_signal_ends_it_at_once(broker: KafkaServer, tmp_path: Path) ->
         program.signal(signal.SIGTERM)  # a second SIGINT could be one with the first
         assert program.await_end() == 3
     assert re.search(r"\(waited [0-4] s\); \d+ of 90 events are acknowledged", program.lines[-1]), program.text
+
+
+def test_no_share_is_shown_that_nobody_knows() -> None:
+    """An API does not tell how much there is: the bar has no per cent until something does."""
+    meter = ProgressMeter("importing", 1.0)
+    (task,) = meter._progress.tasks  # noqa: SLF001 - what is drawn
+    meter.show(None, "100 payloads")
+    assert (task.total, task.percentage) == (None, 0.0)
+    meter.show(0.25, "200 payloads")
+    assert (task.total, task.percentage) == (1.0, 25.0)

@@ -18,6 +18,7 @@ from schemas.settings import Settings
 from streams.configuration.environment import load_settings
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
+from streams.sources.accounts import FaultyAccount
 from tests.dashboards.face_under_fire import in_a_thread
 from tests.streams.gateway import made
 from tests.streams.gateway.made import SECRET, body, zendesk
@@ -233,6 +234,21 @@ def test_list_names_faulty_accounts(tmp_path: Path) -> None:
     assert [(each["source"], len(each["faults"])) for each in found[-2:]] == [("asterisk", 1), ("zendsk", 1)]
     made.write_sources(tmp_path, "[[source]\n")
     assert pulssi("source", "list").exit_code == 2
+
+
+def test_list_says_what_the_gateway_cannot_use(site: Site, tmp_path: Path) -> None:
+    """A secret that is missing there is no fault of the file; a faulty entry may still have hooks that came."""
+    post(site, body())
+    site.accounts.faulty = (FaultyAccount("zendesk", "acme", ("no secret",), (), {}),)
+    shown = pulssi("source", "list").output
+    assert "the gateway does not use this entry as it is: `pulssi check-config` says why" in " ".join(shown.split())
+    assert json.loads(pulssi("source", "list", "--json").output)["accounts"][0]["hook_fault"] is True
+    made.write_sources(tmp_path, made.SOURCES.replace("secret_env", "secret_evn", 1))
+    found = json.loads(pulssi("source", "list", "--json").output)["accounts"]
+    (acme,) = [each for each in found if (each["source"], each["account"]) == ("zendesk", "acme")]
+    assert (len(acme["faults"]), acme["hooks"]["stored"]) == (1, 1)
+    shown = pulssi("source", "list").output
+    assert "1 stored" in shown[shown.index("faulty: ") :]
 
 
 def test_list_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:

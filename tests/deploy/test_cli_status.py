@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploy.cli import main
+from deploy.cli import main, up
 from deploy.embedded import stack_state
 from deploy.embedded.stack_state import PartState, StackState
 from schemas.settings import Settings
@@ -36,3 +36,16 @@ def test_a_refused_change_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert told.output.splitlines()[0] == f"gateway     ready      {url}  {REFUSED}"
     (shown,) = json.loads(as_json.output)["parts"]
     assert (shown["state"], shown["notice"], shown["fault"]) == ("ready", REFUSED, None)
+
+
+def test_a_start_in_the_background_shows_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the parts say is in their logs: else whoever started them would think that all is well."""
+    monkeypatch.setenv("PULSSI_CLICKHOUSE_PROGRAM", "embedded")
+    monkeypatch.setattr(up, "_download", lambda _: None)
+    with in_a_thread(_gateway()) as url:
+        part = PartState(name="gateway", state="ready", url=url, started_here=True)
+        running = StackState(pid=1, folder=tmp_path, phase="ready", parts=(part,))
+        monkeypatch.setattr(up, "_start_in_background", lambda *_: running)
+        started = CliRunner().invoke(main, ["up", "--detach", "--data", str(tmp_path)])
+    assert started.exit_code == 0, started.output
+    assert f"gateway     ready      {url}  {REFUSED}" in started.output.splitlines()

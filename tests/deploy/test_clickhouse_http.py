@@ -305,12 +305,33 @@ async def test_what_is_not_supported_is_said(http: Http, database: str, statemen
     assert reason in answer.text
 
 
-async def test_forms_are_refused(http: Http) -> None:
-    """No client that is supported sends them."""
-    form = aiohttp.FormData()
-    form.add_field("brought", b"1,x\n", filename="brought.csv")
-    answer = await http.ask(form, query="SELECT 1")
+async def test_a_form_holds_the_statement_and_its_parameters(http: Http, database: str) -> None:
+    """As a server takes it: what would make the URL too long."""
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("query", "SELECT length({ids:Array(String)}), {unit:String}, currentDatabase()")
+    form.add_field("param_ids", str([f"asterisk:main:{number}" for number in range(2_000)]))
+    answer = await http.ask(form, database=database, param_unit="it")
+    assert (answer.status, answer.text) == (200, f"2000\tit\t{database}\n")
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("user", "pulssi_reader")
+    form.add_field("query", "INSERT INTO t VALUES (1, 'x')")
+    assert (await http.ask(form, database=database)).headers["X-ClickHouse-Exception-Code"] == "164"
+
+
+async def test_what_a_form_cannot_bring_is_refused(http: Http) -> None:
+    """External tables, fields without a name, more than a statement may take, and what is no form."""
+    table, nameless, large = (aiohttp.FormData(default_to_multipart=True) for _ in range(3))
+    table.add_field("brought", b"1,x\n", filename="brought.csv")
+    answer = await http.ask(table, query="SELECT 1")
     assert (answer.status, "not supported" in answer.text) == (501, True)
+    nameless.add_field("", "1")
+    large.add_field("param_of", "x" * ((16 << 20) + 1))
+    for refused in (nameless, large):
+        answer = await http.ask(refused, query="SELECT 1")
+        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=b"):
+        answer = await http.ask(b"no form", headers={"Content-Type": kind}, query="SELECT 1")
+        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "36"), kind
 
 
 async def test_a_long_statement_is_refused_in_one_line(http: Http) -> None:
@@ -351,6 +372,8 @@ def test_parameters_streams_and_no_rows(client: Client) -> None:
     assert asked.result_rows == [("it's\n", [1, 2])]
     with client.query_rows_stream("SELECT number FROM numbers(300000)") as stream:
         assert sum(row[0] for row in stream) == 300_000 * 299_999 // 2
+    ids = [f"asterisk:main:1796049098.{number}" for number in range(2_000)]
+    assert client.query("SELECT length({ids:Array(String)})", parameters={"ids": ids}).result_rows == [(2_000,)]
     assert client.query("SELECT 1 AS one, 'x' AS two LIMIT 0").column_names == ("one", "two")
     assert client.query("SELECT 1 WHERE 0").result_rows == []
 

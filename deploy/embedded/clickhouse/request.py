@@ -119,13 +119,10 @@ def _whole_number(parameters: Mapping[str, str], name: str, default: int) -> int
 
 
 def parse_request(method: str, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> QueryRequest:
-    """Read a request; `fields` are the URL's parameters.
+    """Read a request; `fields` are the URL's parameters, and those of a form.
 
-    Raises ClickHouseError: an unknown user, a parameter that cannot be read, a form.
+    Raises ClickHouseError: an unknown user, a parameter that cannot be read.
     """
-    if headers.get("Content-Type", "").startswith("multipart/form-data"):
-        message = "Forms and external tables are not supported: parameters go into the URL"
-        raise ClickHouseError(Code.NOT_IMPLEMENTED, message)
     parameters = dict(fields)
     reader = _user_name(fields, headers) == READER
     output = parameters.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"

@@ -17,6 +17,7 @@ from aiohttp.typedefs import Handler
 from deploy.embedded.clickhouse.compression import CHUNK_BYTES, FRAMES, compressed, decompressed, joined, unframed
 from deploy.embedded.clickhouse.engine import Result
 from deploy.embedded.clickhouse.errors import ClickHouseError, Code
+from deploy.embedded.clickhouse.form import is_form, read_form
 from deploy.embedded.clickhouse.query import Query
 from deploy.embedded.clickhouse.request import parse_request
 from deploy.embedded.clickhouse.scheduler import Scheduler
@@ -142,7 +143,7 @@ async def _end(request: web.Request, response: web.StreamResponse, *, failed: bo
 
 
 def _has_body(request: web.Request) -> bool:
-    return request.can_read_body and request.method == "POST"
+    return request.can_read_body and request.method == "POST" and not is_form(request)
 
 
 def _headers(scheduler: Scheduler, query_id: str = "", coding: str = "") -> dict[str, str]:
@@ -185,7 +186,8 @@ async def _query(request: web.Request) -> web.StreamResponse:
         error = ClickHouseError(Code.ACCESS_DENIED, "Pages from elsewhere are not answered")
         return _error(request, error, query_id)
     try:
-        parsed = parse_request(request.method, list(request.query.items()), request.headers)
+        form = await read_form(request) if is_form(request) else []
+        parsed = parse_request(request.method, [*request.query.items(), *form], request.headers)
         query_id, coding = parsed.query_id, parsed.coding
         if not _has_body(request) and not parsed.query.strip():
             return web.Response(text="Ok.\n", headers=_headers(scheduler))

@@ -68,6 +68,7 @@ class _Following:
             await self._retried(partial(self._remember, folder), folder.name)
         yield Page((), self._position())
         watches = [asyncio.create_task(self._watch(folder)) for folder in folders]
+        reading: asyncio.Task[_Read] | None = None
         try:
             while True:
                 reading = asyncio.create_task(self._read.get())
@@ -84,7 +85,8 @@ class _Following:
                 yield Page(tuple(payloads), self._position())
         finally:
             # When one has failed, others may have for the same reason, which is told once.
-            await cancel(*(watch for watch in watches if not watch.done()))
+            left = watches if reading is None else [*watches, reading]
+            await cancel(*(task for task in left if not task.done()))
             await asyncio.gather(*watches, return_exceptions=True)
 
     def _position(self) -> Mapping[str, Any]:

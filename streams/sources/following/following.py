@@ -30,6 +30,9 @@ AGAIN_AFTER_S: Final = 5.0
 #: The name of what a follower reads, in the position's key.
 STREAM: Final = "follow"
 _CLIENT: Final = "follow"
+_NOT_YET: Final = "Kafka has not answered yet"
+#: A follower that has met a fault is at work again once a page came, or once it has met none for so long.
+SETTLED_S: Final = 15.0
 #: How long a page that is being sent may take when an end is asked for.
 _FINISH_WITHIN_S: Final = 5.0
 _PASSES: Final = (EndError, FollowError, VendorRefusedError, ProduceError, KafkaError, OSError, TimeoutError)
@@ -48,7 +51,7 @@ class Following:
         self._again_after_s = again_after_s
         self.account = account
         #: Why nothing comes, in one line; None: all is well.
-        self.fault: str | None = "Kafka has not answered yet"
+        self.fault: str | None = _NOT_YET
         #: Whether Kafka was ever reached.
         self.has_connected = False
         #: What came since the start, and when the last of it did (UTC milliseconds; 0: nothing yet).
@@ -71,14 +74,16 @@ class Following:
                 await asyncio.sleep(self._again_after_s)
 
     def _note(self, fault: str) -> None:
+        fault = fault.removeprefix(f"{self.account.path}: ")  # whoever shows it names the account
         if fault != self.fault:
             self.fault = fault
             _LOG.warning("%s is not followed now: %s", self.account.path, fault)
 
-    def _note_well(self) -> None:
+    def _note_works(self) -> None:
         if self.fault is not None:
-            _LOG.info("%s is followed", self.account.path)
+            again = "" if self.fault == _NOT_YET else " again"
             self.fault = None
+            _LOG.info("%s is followed%s", self.account.path, again)
 
     async def _follow(self) -> None:
         account = self.account
@@ -90,17 +95,21 @@ class Following:
             sender = PageSender(adapter_of(account.source), account, key, connections)
             before = self.payloads, self.events, self.dead_letters
             self.has_connected = True
-            self._note_well()
+            if self.fault == _NOT_YET:
+                self._note_works()
+            settled = asyncio.get_running_loop().call_later(SETTLED_S, self._note_works)
+            stack.callback(settled.cancel)
             pages = self._follower(account, connections.api, None if kept is None else kept.position)
             if isinstance(pages, AsyncGenerator):  # one that is left alone goes on holding its connections
                 stack.push_async_callback(pages.aclose)
             async for page in pages:
                 if page.fault is not None:
+                    settled.cancel()
                     self._note(page.fault)
                     continue
-                self._note_well()
                 # Asked to end, it writes the position of what Kafka has: else that is read and sent once more.
                 await finish_within(_FINISH_WITHIN_S, sender.send(page, settle_every_s=0))
+                self._note_works()
                 self.payloads = before[0] + sender.payloads
                 self.events = before[1] + sender.events
                 if sender.dead_letters > self.dead_letters - before[2]:

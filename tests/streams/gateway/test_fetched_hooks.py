@@ -41,7 +41,9 @@ def reason(writes: MemoryWrites) -> str:
     return dict(letter.headers)["pulssi-reason"].decode()
 
 
-async def test_what_a_payload_leaves_out_is_fetched(tmp_path: Path, writes: MemoryWrites) -> None:
+async def test_what_a_payload_leaves_out_is_fetched(
+    tmp_path: Path, writes: MemoryWrites, caplog: pytest.LogCaptureFixture
+) -> None:
     """Of the account's API; where that refuses, a dead letter; where it does not answer, the vendor sends it again."""
     answers = [web.json_response({"priority": "high"}), web.Response(status=404), web.Response(status=503)]
 
@@ -64,6 +66,11 @@ async def test_what_a_payload_leaves_out_is_fetched(tmp_path: Path, writes: Memo
         assert statuses == [200, 200, 503]
         assert site.receiver.counts["zendesk", "acme"].hooks == {"stored": 1, "dead_letter": 1, "unavailable": 1}
     await runner.cleanup()
+    told = [each.getMessage() for each in caplog.records if each.name == "streams.gateway.receiver"]
+    assert told == [
+        "zendesk/acme: a payload cannot be mapped, as the vendor's API answers 404: see the dead letters",
+        "zendesk/acme: a hook is answered with 503: the vendor's API answers 503",
+    ]
     found, letter = writes.records
     assert orjson.loads(found.value)["priority"] == "high"
     assert b"the vendor answers 404" in dict(letter.headers)["pulssi-reason"]

@@ -184,6 +184,7 @@ def test_a_missing_secret_is_taken_over_once_it_is_there(tmp_path: Path, caplog:
     assert [found.look() for _ in range(3)] == [False, True, False]
     assert found.accounts["zendesk", "third"].account.secrets[0].get_secret_value() == SECRET
     assert (found.faulty, found.watched.notice()) == ((), None)
+    assert "zendesk/third is mended" in caplog.text
     assert "sources.toml is without a fault again" in caplog.text
 
 

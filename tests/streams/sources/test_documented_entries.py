@@ -8,6 +8,8 @@ from typing import Final
 import pytest
 
 from schemas.configuration.source_models import SourcesFile
+from streams.gateway.hook_accounts import secret_fault
+from streams.sources.registry import adapter_of
 
 DOCS: Final = Path(__file__).resolve().parents[3] / "docs"
 #: An entry, up to the end of its block: an empty line before text that is not indented, or the end of the fence.
@@ -35,6 +37,7 @@ def test_an_entry_can_be_used(page: str, text: str) -> None:
     """Its keys are those of its source, and its values what they must be."""
     (entry,) = SourcesFile.model_validate(tomllib.loads(text)).source
     assert entry.account, page
+    assert secret_fault(entry, adapter_of(entry.source)) is None, page
 
 
 def test_each_source_has_one() -> None:

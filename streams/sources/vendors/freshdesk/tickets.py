@@ -89,7 +89,9 @@ class Ticket(NamedTuple):
         source = text_at(given, "ticket.source")
         channel = account.channels.get(source) or account.channel or _CHANNELS.get(source)
         if channel is None:
-            raise UnmappableError("ticket.source", "is unknown: name it in `channels` of the account")
+            raise UnmappableError(
+                "ticket.source", f"is {source[:64]!r}, which is not known: name it in `channels` of the account"
+            )
         events = ContactEvents(account, text_at(given, "ticket.id"), channel)
         return cls(account, given, source, events, time_at(given, "ticket.created_at"))
 
@@ -97,7 +99,9 @@ class Ticket(NamedTuple):
         """Tell what a status means: as `states` of the account says, or as Freshdesk ships it."""
         known = self.account.states.get(name) or _STATES.get(name.casefold())
         if known is None:
-            raise UnmappableError(path, "is a status of your own: say in `states` of the account what it is")
+            raise UnmappableError(
+                path, f"is {name[:64]!r}, a status of your own: say in `states` of the account what it is"
+            )
         return known
 
 

@@ -74,7 +74,9 @@ class Conversation(NamedTuple):
         kind = text_at(given, "source.type").casefold()
         channel = account.channels.get(kind) or account.channel or _CHANNELS.get(kind)
         if channel is None:
-            raise UnmappableError("source.type", "is unknown: name it in `channels` of the account")
+            raise UnmappableError(
+                "source.type", f"is {kind[:64]!r}, which is not known: name it in `channels` of the account"
+            )
         return cls(account, given, kind, ContactEvents(account, text_at(given, "id"), channel))
 
     def parts(self) -> list[Json]:

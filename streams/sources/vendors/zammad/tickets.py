@@ -90,7 +90,10 @@ class Ticket(NamedTuple):
         kind = text_at(given, "ticket.create_article_type").casefold()
         channel = account.channels.get(kind) or account.channel or _CHANNELS.get(kind)
         if channel is None:
-            raise UnmappableError("ticket.create_article_type", "is unknown: name it in `channels` of the account")
+            raise UnmappableError(
+                "ticket.create_article_type",
+                f"is {kind[:64]!r}, which is not known: name it in `channels` of the account",
+            )
         events = ContactEvents(account, text_at(given, "ticket.id"), channel)
         return cls(account, given, events, time_at(given, "ticket.created_at"))
 
@@ -154,7 +157,9 @@ def add_article(ticket: Ticket, article: Any) -> bool:  # noqa: ANN401 - JSON
     sender = text_at(given, "article.sender").casefold()
     kind = text_at(given, "article.type").casefold()
     if kind not in _CHANNELS and kind not in ticket.account.channels:
-        raise UnmappableError("article.type", "is unknown: name it in `channels` of the account")
+        raise UnmappableError(
+            "article.type", f"is {kind[:64]!r}, which is not known: name it in `channels` of the account"
+        )
     written_by = optional_text_at(given, "article.created_by_id")
     fields: dict[str, Any]
     if sender == "customer":

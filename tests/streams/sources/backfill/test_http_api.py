@@ -166,7 +166,7 @@ async def test_a_vendor_with_trouble_is_asked_again_and_then_given_up() -> None:
     [
         (web.Response(status=401), "check DESK_TOKEN of intercom/acme"),
         (web.Response(status=403), "may not read /a"),
-        (web.Response(status=404), "no /a: check `url`"),
+        (web.Response(status=404), "no /a: if it was not deleted, check `url`"),
         (web.Response(status=302, headers={"Location": "https://example.com"}), "set `url`"),
         (web.Response(text="<html>"), "no JSON at /a"),
     ],

@@ -112,7 +112,8 @@ async def test_pages_of_an_api(settings: Settings) -> None:
     }
     assert letters == {
         b"ticket 3": b"queue: is missing",
-        b"ticket 7": b"/tickets/7 cannot be fetched: the vendor answers 404: there is no /tickets/7: check `url`",
+        b"ticket 7": b"/tickets/7 cannot be fetched: the vendor answers 404: there is no /tickets/7:"
+        b" if it was not deleted, check `url`",
     }
 
 

@@ -75,3 +75,33 @@ async def test_what_it_waits_for_is_its_fault(fresh_kafka: KafkaServer, caplog: 
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert caplog.text.count("is not followed now: the database is away") == 1
+
+
+async def test_a_fault_is_told_once_and_so_is_its_end(
+    fresh_kafka: KafkaServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is tried again meanwhile; who reads it is not told twice which account it is."""
+    caplog.set_level("INFO")
+    fresh_kafka.with_topics()
+    attempts: list[str] = []
+
+    async def pages(of: Account, _api: VendorApi, _position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+        attempts.append("again")
+        if len(attempts) < 4:
+            raise FollowError(f"{of.path}: refused")
+        yield Page((), {})
+        await asyncio.Event().wait()
+
+    settings, of = load_settings(fresh_kafka.settings_env()), account(path="nowhere")
+    following = Following(settings, of, pages, again_after_s=0.01)
+    running = asyncio.create_task(following.run())
+    await until(lambda: following.fault == "refused")
+    await until(lambda: following.fault is None and len(attempts) == 4)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    told = [each.getMessage() for each in caplog.records if each.name.endswith(".following")]
+    assert told == [
+        f"{of.path} is followed",
+        f"{of.path} is not followed now: refused",
+        f"{of.path} is followed again",
+    ]

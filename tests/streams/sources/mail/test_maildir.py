@@ -1,5 +1,6 @@
 """Following a Maildir: mails that are delivered, seen, moved and deleted while it is read."""
 
+import asyncio
 import mailbox
 import os
 from pathlib import Path
@@ -146,3 +147,11 @@ async def test_what_a_person_must_mend(delivery: Delivery) -> None:
     with pytest.raises(FollowError, match="no Maildir with a folder INBOX"):
         async with Followed(account(path=str(delivery.path / "nowhere"))):
             pass
+
+
+async def test_nothing_goes_on_behind_an_end(delivery: Delivery) -> None:
+    """A change of sources.toml ends a follower and makes another."""
+    before = asyncio.all_tasks()
+    async with Followed(account(path=str(delivery.path))) as follower:
+        await follower.until(lambda: len(asyncio.all_tasks() - before) > 2)  # it waits for mails of its folders
+    assert asyncio.all_tasks() == before

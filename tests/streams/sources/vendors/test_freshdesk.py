@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from pydantic import SecretStr
 
 from streams.core.fold import FoldResult
-from streams.sources.adapter import AccountRules, Payload
+from streams.sources.adapter import AccountRules, Payload, UnmappableError
 from streams.sources.checked_events import map_payload
 from streams.sources.registry import adapter_of
 from streams.sources.vendors.freshdesk import HEADER, conversations_request, ticket_request
@@ -84,3 +85,19 @@ def test_no_signature_but_a_secret() -> None:
     assert fault(Payload(b"{}", {HEADER.lower(): "guess"}, {"secret": "new"}), keys, 0) is not None
     assert fault(Payload(b"{}"), keys, 0) is not None
     assert HEADER.lower() in adapter.secret_keys
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("source", 101, "ticket.source: is '101', which is not known: name it in `channels` of the account"),
+        ("status", 77, "ticket.status: is '77', a status of your own: say in `states` of the account what it is"),
+    ],
+)
+def test_what_sources_toml_has_to_name_is_named(key: str, value: int, reason: str) -> None:
+    """Whoever reads the dead letter writes just that."""
+    ticket = FreshdeskDesk(CONTACTS[0]).answers()
+    ticket.ticket[key] = value
+    with pytest.raises(UnmappableError) as refused:
+        mapped("freshdesk", "ticket", ticket._asdict(), ACCOUNT)
+    assert str(refused.value) == reason

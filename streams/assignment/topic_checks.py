@@ -105,7 +105,8 @@ class TopicChecks:
         for partition, refused in list(self.refused.items()):
             journal = journal_of(partition[0])
             now = tuple(topics[name] for name in (partition[0], journal) if name in topics)
-            has_grown = ends.get((journal, partition[1]), 0) - refused.opening_offset >= OPENING_AND_STEP
+            since = ends.get((journal, partition[1]), 0) - refused.opening_offset
+            has_grown = refused.opening_offset >= 0 and since >= OPENING_AND_STEP
             if len(now) > 1 and (now != refused.topics or has_grown):
                 self.reopen(partition)
 

@@ -17,6 +17,7 @@ from schemas.topics import journal_of
 from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.epochs import survey
 from streams.assignment.takeover import RefusedError, take_over
+from streams.assignment.topic_checks import OPENING_AND_STEP
 from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.kafka.brokers import admin_client
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
@@ -174,8 +175,12 @@ def _raise(settings: Settings, topic: str, partitions: int) -> None:
         admin.create_partitions({topic: partitions})
 
 
-async def test_a_source_that_was_given_more_partitions_than_its_journal(settings: Settings) -> None:
+async def test_a_source_that_was_given_more_partitions_than_its_journal(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is refused in one line, by workers and `epoch begin`, until the journal has as many: then it is opened."""
+    for _ in range(OPENING_AND_STEP):
+        await _opened(settings)  # the journal has records, and no step yet
     _raise(settings, SOURCE, 3)
     journal = journal_of(SOURCE)
     counts = rf"contacts.chat has 3 partitions, its journal {journal} has 2\. .*delete the topic {journal}.*{REMEDY}"
@@ -187,7 +192,9 @@ async def test_a_source_that_was_given_more_partitions_than_its_journal(settings
         with pytest.raises(RefusedError, match=counts):
             await survey(settings, SOURCE, {})
         await partitions.topics.check()  # it changes nothing as long as nothing has changed
+        await partitions.assign(frozenset(assigned))
         assert partitions.refusals == [line]
+        assert sum("refused, other partitions continue" in each for each in caplog.messages) == len(assigned)
         _raise(settings, journal, 3)
         async with asyncio.timeout(OPENED_WITHIN_S):
             while not partitions.ready:

@@ -269,6 +269,8 @@ class DestinationState(_Record):
     failing_since: int | None = None
     failures: int = 0
     disabled_at: int | None = None
+    #: While its entry is faulty: the first offset of the topic `alerts` that it is yet to be told of.
+    held_from: int | None = None
 
 
 class DelivererState(_Record):

@@ -268,6 +268,12 @@ HOOKS_DISABLED: Final = MetricDefinition(
     "destinations",
     "Destinations that are told nothing after days of failures, or because they said that they are gone.",
 )
+HOOKS_FAULT: Final = MetricDefinition(
+    "pulssi_hooks_fault",
+    "destinations",
+    "1 while the destination's entry or a secret of it is faulty: what is for it waits, or goes by its former entry.",
+    ("destination",),
+)
 HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")
 
 _ACCOUNT: Final = ("source", "account")

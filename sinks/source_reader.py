@@ -20,6 +20,7 @@ from schemas.settings import Settings
 from schemas.topics import SOURCES, SourcePartition
 from streams.journal.tail import connect, show_lag
 from streams.kafka.consumer_end import stop_consumer
+from streams.kafka.topic_partitions import known_partitions
 
 #: Records in one fetch.
 FETCH_RECORDS: Final = 5_000
@@ -74,6 +75,7 @@ class SourceReader:
 
         Waits while the broker is away.
         """
+        await self._read_added({TopicPartition(*of) for of in ends} - self._next.keys())
         wanted = {tp: end for of, end in ends.items() if self._next.get(tp := TopicPartition(*of), end) < end}
         for tp, end in wanted.items():
             if records := self._pop_below(tp, end):
@@ -91,6 +93,25 @@ class SourceReader:
                 wanted = {tp: end for tp, end in wanted.items() if tp not in done}
         finally:
             self._consumer.pause(*wanted)
+
+    async def _read_added(self, unknown: set[TopicPartition]) -> None:
+        """Read partitions, too, that a topic was given since; a journal may have some that its source lost."""
+        added: list[TopicPartition] = []
+        while unknown:
+            try:
+                known = await known_partitions(self._consumer)
+                added = [tp for tp in unknown if tp.partition in known.get(tp.topic, ())]
+                break
+            except KafkaError as error:
+                _LOG.warning("Kafka did not tell the partitions of the source topics, trying again: %s", error)
+                await asyncio.sleep(POLL_MS / 1000)
+        if not added:
+            return
+        positions = self._next | dict.fromkeys(added, 0)
+        self._consumer.assign(list(positions))
+        for tp, offset in positions.items():
+            self._seek(tp, offset)
+            self._consumer.pause(tp)
 
     def _pop_below(self, tp: TopicPartition, end: int) -> list[Any]:
         fetched, records = self._fetched[tp], []

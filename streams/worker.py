@@ -23,6 +23,7 @@ from streams.assignment.assigned_partitions import AssignedPartitions
 from streams.assignment.failures import During, react
 from streams.clickhouse.archive import ClickHouseArchive
 from streams.configuration.environment import config_folder
+from streams.configuration.folder import FOLD_FILES
 from streams.configuration.reloading import WatchedRules, follow
 from streams.journal.tail import connect
 from streams.kafka.faust_transport import BatchTransport
@@ -203,7 +204,7 @@ def _end_process_on_error(task: asyncio.Future[None]) -> None:
 
 def run(settings: Settings) -> int:
     """Run a worker as a process. Raises ConfigurationError."""
-    configuration = WatchedRules(config_folder(), settings.time_zone)
+    configuration = WatchedRules(config_folder(), settings.time_zone, files=FOLD_FILES)
 
     async def serve_until_signal() -> int:
         return await serve(settings, ClickHouseArchive(settings), stop_on_signals(), configuration)

@@ -21,7 +21,7 @@ from schemas.alert_rules import REACH_MS
 from schemas.exits import Exit
 from schemas.settings import Settings
 from streams.configuration.environment import config_folder
-from streams.configuration.folder import load_all_rules
+from streams.configuration.folder import ALERT_FILES, load_all_rules
 from streams.sources.recording_files import Line, UnreadableError
 from streams.sources.recordings import Recording, RoutedEvent
 from streams.times import milliseconds
@@ -69,7 +69,7 @@ def try_alerts(
     span = _span(begin, for_, zone)
     if file is None and None in span:
         fail("name a FILE, or say by --at and --for which time of the archive is meant", Exit.UNUSABLE)
-    rules, alert_rules, _ = load_all_rules(config_folder(), settings.time_zone)
+    rules, alert_rules, _ = load_all_rules(config_folder(), settings.time_zone, ALERT_FILES)
     from streams.alerts.trial import Trial
 
     with exit_if_unreachable(settings):

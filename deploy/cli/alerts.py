@@ -41,6 +41,7 @@ from schemas.alerts import (
 from schemas.exits import Exit
 from schemas.settings import Settings
 from schemas.topics import CHANNELS, Channel
+from streams.configuration.folder import ALERT_FILES
 from streams.times import now_ms
 
 _Found = TypeVar("_Found")
@@ -69,7 +70,7 @@ def run() -> None:
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi alerts run
     """
-    settings, _ = load_configuration()
+    settings, _ = load_configuration(files=ALERT_FILES)
     run_part("streams.alert_engine.service", settings, settings)
 
 

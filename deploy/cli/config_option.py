@@ -1,6 +1,7 @@
 """The rules that commands fold by, alone or with the settings, and the folder that both come from."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import Rules
 from schemas.settings import PREFIX, Settings
 from streams.configuration.environment import config_folder, load_settings
-from streams.configuration.folder import load_rules
+from streams.configuration.folder import FOLD_FILES, load_all_rules, load_rules
 
 
 def _named(context: click.Context, parameter: click.Parameter, folder: Path | None) -> None:
@@ -30,8 +31,11 @@ config_option: Final = click.option(
 )
 
 
-def load_configuration(folder: Path | None = None) -> tuple[Settings, Rules]:
-    """Read settings and rules, by default of the folder in force. Raises ConfigurationError with all faults of both."""
+def load_configuration(folder: Path | None = None, files: Collection[str] = FOLD_FILES) -> tuple[Settings, Rules]:
+    """Read settings and rules, by default of the folder in force.
+
+    Raises ConfigurationError with all faults of the settings and of these files.
+    """
     folder, faults = folder or config_folder(), list[str]()
     settings, rules = None, None
     try:
@@ -39,7 +43,7 @@ def load_configuration(folder: Path | None = None) -> tuple[Settings, Rules]:
     except ConfigurationError as error:
         faults.extend(error.faults)
     try:
-        rules = load_rules(folder, None if settings is None else settings.time_zone)
+        rules = load_all_rules(folder, None if settings is None else settings.time_zone, files).rules
     except ConfigurationError as error:
         faults.extend(fault for fault in error.faults if fault not in faults)
     if settings is None or rules is None:

@@ -16,6 +16,7 @@ from schemas.exits import Exit
 from schemas.policies import Rules
 from schemas.settings import FILE, PREFIX, Settings
 from streams.configuration.environment import config_folder
+from streams.configuration.folder import RULE_FILES, read_hooks
 
 _TEMPLATES: Final = Path(__file__).resolve().parent.parent / "starting"
 
@@ -86,7 +87,11 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     folder = folder or config_folder()
     faults, rules, sources = list[str](), Rules(), SourceChecks([], [], [])
     try:
-        _, rules = load_configuration(folder)
+        _, rules = load_configuration(folder, RULE_FILES)
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
+        faults += read_hooks(folder).faults()
     except ConfigurationError as error:
         faults += error.faults
     try:

@@ -37,11 +37,11 @@ def hooks_group() -> None:
 def run() -> None:
     """Run the deliverer: it sends hooks about alerts and tags.
 
-    The file hooks.toml names the destinations.
+    The file hooks.toml names the destinations. A faulty one stops no other: what is for it waits until it is mended.
 
     Several may run: one delivers, the others stand by. Health and metrics are at PULSSI_HOOKS_PORT (/healthz, /readyz,
-    /metrics). Ends with 1 where somebody must act first, such as for a fault in hooks.toml, with 70 for a bug: start it
-    again after 70.
+    /metrics). Ends with 1 where somebody must act first, such as for a hooks.toml that is no TOML, with 70 for a bug:
+    start it again after 70.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi hooks run
     """

@@ -20,6 +20,7 @@ from schemas.configuration.toml_files import ConfigurationError
 from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
+from streams.configuration.folder import RULE_FILES
 
 #: In characters; everybody on the floor may know it, and nobody outside may guess it.
 SHORTEST_PASSWORD: Final = 12
@@ -135,7 +136,7 @@ def wallboard(context: click.Context) -> None:
     Example: PULSSI_WALLBOARD_PORT=8080 pulssi wallboard
     """
     if context.invoked_subcommand is None:
-        settings, _ = load_configuration()
+        settings, _ = load_configuration(files=RULE_FILES)
         run_part("dashboards.wallboard.service", settings, settings)
 
 

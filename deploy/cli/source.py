@@ -50,13 +50,12 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
     from deploy.cli.gateway_client import counted, followed, hook_address
     from streams.configuration.folder import read_sources
     from streams.gateway.hook_accounts import lacks_secret
-    from streams.sources.accounts import faults_by_entry
     from streams.sources.following.accounts import is_followed
     from streams.sources.registry import adapter_of
 
     settings = stack_settings(data)
     files = read_sources(config_folder())
-    faulty = faults_by_entry(files)
+    faulty = files.faults_by_entry("source")
     hooked = {
         number: adapter_of(entry.source).hook is not None and not lacks_secret(entry, adapter_of(entry.source))
         for number, entry in files.sources

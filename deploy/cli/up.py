@@ -23,6 +23,7 @@ from deploy.embedded.stack_state import PartState, StackState
 from deploy.embedded.supervisor import LAST_LINES, RUNBOOK
 from schemas.exits import Exit
 from schemas.settings import Settings
+from streams.configuration.folder import RULE_FILES
 
 #: The last port that leaves room for every part's.
 LAST_PORT_BASE: Final = 65500
@@ -70,7 +71,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     from deploy.embedded import official_clickhouse, stack
 
     quiet_clients()
-    settings, _ = load_configuration()  # rules too: else each part would say so by itself, one after the other
+    settings, _ = load_configuration(files=RULE_FILES)  # else each part would say so by itself, one after the other
     load_sign_in(settings)
     _check_usable(data)
     if in_background:
@@ -183,7 +184,7 @@ def demo(rate: float, seed: int, data: Path | None, port_base: int | None) -> No
     from deploy.embedded.demonstration import demonstrate
 
     quiet_clients()
-    settings, _ = load_configuration()
+    settings, _ = load_configuration(files=RULE_FILES)
     load_sign_in(settings)
     _download(settings)
     if data is not None and data.exists() and any(data.iterdir()):

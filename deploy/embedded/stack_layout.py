@@ -21,7 +21,6 @@ from schemas.settings import Settings
 from streams.clickhouse.addresses import Address, clickhouse_address
 from streams.configuration.environment import config_folder
 from streams.configuration.folder import read_sources
-from streams.sources.accounts import faults_by_entry
 from streams.sources.following.accounts import would_be_followed
 
 LOOPBACK: Final = "127.0.0.1"
@@ -134,7 +133,7 @@ def _without_accounts() -> set[str]:
     ConfigurationError where the file cannot be used at all.
     """
     files = read_sources(config_folder())
-    faults_by_entry(files)
+    files.faults_by_entry("source")
     entries = files.written_entries("sources", "source")
     takes_hooks = any(
         entry.get("source") not in SOURCES or entry.get("secret_env") or entry.get("secret_file") for entry in entries

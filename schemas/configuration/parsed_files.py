@@ -93,11 +93,12 @@ class ParsedFiles:
         return entries if key in raw else None
 
     def _note_same_destinations(self) -> None:
-        seen: set[str] = set()
+        """Note all entries of one name: nobody knows which of them is meant."""
+        seen: dict[str, list[int]] = defaultdict(list)
         for number, entry in self.destinations:
-            if entry.name in seen:
-                self.add_fault("hooks", ("destination", number), "appears twice: rename one")
-            seen.add(entry.name)
+            seen[entry.name].append(number)
+        for number in (number for same in seen.values() if len(same) > 1 for number in same):
+            self.add_fault("hooks", ("destination", number, "name"), "appears twice: rename one")
 
     def _note_same_accounts(self) -> None:
         """Note all entries of one account: nobody knows which of them is meant."""
@@ -145,6 +146,21 @@ class ParsedFiles:
             (path, f"{self._folder / file}.toml:{line}: {_path_text(path, self._raw[file])}{problem}")
             for _, line, (file, path, problem) in located
         ]
+
+    def faults_by_entry(self, key: str) -> dict[int, list[tuple[TomlPath, str]]]:
+        """Give the faults of each entry of a list by its place there.
+
+        Raises ConfigurationError for any other fault: then nobody knows which entries are meant.
+        """
+        found: dict[int, list[tuple[TomlPath, str]]] = defaultdict(list)
+        located = self.faults_with_paths()
+        for path, line in located:
+            match path:
+                case (str(name), int(number), *_) if name == key:
+                    found[number].append((path, line))
+        if self._not_toml or sum(map(len, found.values())) < len(located):
+            raise ConfigurationError(self.faults())
+        return found
 
     def written_entries(self, file: str, key: str) -> list[Mapping[str, Any]]:
         """Give the entries of a file's list as they are written, faulty ones too; one that is no table is empty."""

@@ -49,7 +49,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class _TurnIsOverError(Exception):
-    """Another deliverer works from now on."""
+    """Another deliverer works from now on, or this one begins anew."""
 
 
 class Deliverer:
@@ -172,7 +172,8 @@ class Deliverer:
                 _LOG.info("this deliverer works: %d deliveries wait", self.waiting)
                 await self._follow_commands(leadership, work)
         except* _TurnIsOverError:
-            _LOG.info("another deliverer works from now on")
+            if work is None or not work.is_outdated:
+                _LOG.info("another deliverer works from now on")
         finally:
             self._turn = self._log = None
             if work is not None:
@@ -184,7 +185,7 @@ class Deliverer:
         if self._configuration.hooks is not work.hooks:  # they changed while this turn began
             work.use(self._configuration.hooks)
         turn = leadership.turn
-        while turn is not None and leadership.turn == turn:
+        while turn is not None and leadership.turn == turn and not work.is_outdated:
             await work.retry(await self._commands(leadership))
         raise _TurnIsOverError
 

@@ -7,11 +7,12 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from schemas.configuration.fields import Name
 from schemas.configuration.hook_models import (
     DestinationEntry,
     DestinationType,
@@ -22,7 +23,6 @@ from schemas.configuration.hook_models import (
     host_key,
 )
 from schemas.configuration.parsed_files import ParsedFiles
-from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.folder import read_hooks
 from streams.configuration.secrets import SecretMissingError, secret_of_file, secret_of_variable
 
@@ -30,6 +30,7 @@ from streams.configuration.secrets import SecretMissingError, secret_of_file, se
 PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
 
 _PORTS: Final = {"https": 443, "http": 80, "smtp": 587, "smtps": 465}
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 _ROUTING_KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
 #: Of a signing key, as Standard Webhooks has it.
 _KEY_BYTES: Final = range(24, 65)
@@ -70,23 +71,60 @@ class Destination(NamedTuple):
         return self.secrets[0].get_secret_value() if self.secrets else inline
 
 
+class FaultyDestination(NamedTuple):
+    """An entry of `hooks.toml` that cannot be used."""
+
+    #: None: it has no name that can be used.
+    name: str | None
+    #: A line each: file, line, key, and what is to be done.
+    faults: tuple[str, ...]
+
+    def may_be(self, name: str) -> bool:
+        """Tell whether this entry may be meant for a destination."""
+        return self.name in {None, name}
+
+
 class Hooks(NamedTuple):
     """What `hooks.toml` and its secrets say."""
 
+    #: Those that can be used.
     destinations: tuple[Destination, ...]
     links: Links
+    faulty: tuple[FaultyDestination, ...] = ()
+
+    def is_held(self, name: str) -> bool:
+        """Tell whether what is for a destination waits, since its entry is faulty, or may be the faulty one."""
+        return all(each.name != name for each in self.destinations) and any(each.may_be(name) for each in self.faulty)
 
 
 def load_hooks(folder: Path | None, environment: Mapping[str, str]) -> Hooks:
-    """Read the destinations and their secrets. Raises ConfigurationError with every fault at once."""
+    """Read the destinations and their secrets; one that is faulty leaves the others usable.
+
+    Raises ConfigurationError with what is wrong with the file itself: then nobody knows which destinations it means.
+    """
     files = read_hooks(folder)
-    found: list[Destination | None] = []
-    if not files.faults():  # else entries may lack what names their secrets
-        found = [_Secrets(files, *each, folder or Path(), environment).destination() for each in files.destinations]
-    faults = files.faults()
-    if faults:
-        raise ConfigurationError(faults)
-    return Hooks(tuple(each for each in found if each is not None), files.links)
+    faulty = files.faults_by_entry("destination")  # of these, entries may lack what names their secrets
+    found = [
+        _Secrets(files, number, entry, folder or Path(), environment).destination()
+        for number, entry in files.destinations
+        if number not in faulty
+    ]
+    written = files.written_entries("hooks", "destination")
+    return Hooks(
+        tuple(each for each in found if each is not None),
+        files.links,
+        tuple(
+            FaultyDestination(_name_of(written[number]), tuple(line for _, line in located))
+            for number, located in sorted(files.faults_by_entry("destination").items())
+        ),
+    )
+
+
+def _name_of(written: Mapping[str, Any]) -> str | None:
+    try:
+        return _NAME.validate_python(written.get("name"))
+    except ValidationError:
+        return None
 
 
 class _Secrets:

@@ -86,26 +86,54 @@ class Ledger:
         elif self._state.position > end or self._topic != (known or self._topic):
             self.position = 0
             self.destinations = {
-                name: each.model_copy(update={"begins": 0}) for name, each in self.destinations.items()
+                name: each.model_copy(update={"begins": 0, "held_from": None if each.held_from is None else 0})
+                for name, each in self.destinations.items()
             }
         else:
             self.position = self._state.position
 
     def use(self, hooks: Hooks, end: int, now: int) -> None:
-        """Tell these destinations from now on; those that are new begin at that end of the topic `alerts`."""
+        """Tell these destinations from now on; those that are new begin at that end of the topic `alerts`.
+
+        Those that are held are told once they are mended: `alerts` is read again from where that began, for them alone.
+        """
         before = {each.name: each for each in self.hooks.destinations}
         known, self.destinations, self.hooks = self.destinations, {}, hooks
+        known |= {
+            each.name: DestinationState(begins=end, since=now, filtered="", held_from=end)
+            for each in hooks.faulty
+            if each.name is not None and each.name not in known
+        }
+        held = {name: each for name, each in known.items() if hooks.is_held(name)}
+        mended_from = self.position
         for destination in hooks.destinations:
             filtered = _filtered(destination)
             state = known.get(destination.name)
             if state is None:
                 state = DestinationState(begins=end, since=now, filtered=filtered)
+            elif state.held_from is not None:
+                mended_from = min(mended_from, state.held_from)
+                since = state.since if state.filtered in {"", filtered} else now
+                again = {"begins": max(state.begins, state.held_from), "held_from": None}
+                state = state.model_copy(update={**again, "since": since, "filtered": filtered, **Health()._asdict()})
             elif state.filtered != filtered:
                 state = state.model_copy(update={"since": now, "filtered": filtered})
             former = before.get(destination.name)
             if former is not None and former != destination:  # somebody mended it
                 state = state.model_copy(update=Health()._asdict())
             self.destinations[destination.name] = state
+        if mended_from < self.position:
+            for name, state in self.destinations.items():
+                if (known.get(name, state)).held_from is None:  # it was told of all before the position
+                    self.destinations[name] = state.model_copy(update={"begins": max(state.begins, self.position)})
+        for name, state in held.items():
+            begun = self.position if state.held_from is None else state.held_from
+            self.destinations[name] = state.model_copy(update={"held_from": begun})
+        self.position = mended_from
+
+    def releases(self, hooks: Hooks) -> bool:
+        """Tell whether something is held now and is not by these: it was mended, or taken away."""
+        return any(each.held_from is not None and not hooks.is_held(name) for name, each in self.destinations.items())
 
     def state(self) -> bytes:
         """Write the deliverer's own record."""

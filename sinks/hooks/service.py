@@ -13,7 +13,6 @@ from sinks.hooks.attempts import WAITS_S
 from sinks.hooks.deliverer import Deliverer
 from sinks.hooks.watched_hooks import WatchedHooks
 from streams.configuration.environment import config_folder
-from streams.configuration.reloading import refusal_notice
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
@@ -21,7 +20,10 @@ from streams.tasks import stop_on_signals
 
 
 def run(settings: Settings, waits_s: Sequence[float] = WAITS_S) -> int:
-    """Deliver until SIGTERM or Ctrl-C; returns the exit code. Raises EndError, also where `hooks.toml` has a fault."""
+    """Deliver until SIGTERM or Ctrl-C; returns the exit code.
+
+    Raises EndError, also where `hooks.toml` cannot be used at all.
+    """
     try:
         configuration = WatchedHooks(config_folder())
     except ConfigurationError as error:
@@ -35,8 +37,8 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
     health = Health(
         ready=deliverer.unready,
         progress=deliverer.stuck,
-        notice=lambda: refusal_notice(refused=configuration.refused),
-        metrics=lambda: _metrics(deliverer, refused=configuration.refused),
+        notice=configuration.notice,
+        metrics=lambda: _metrics(deliverer, configuration),
     )
     port = await health.start(settings, "hooks")
     print(f"hooks: health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
@@ -52,7 +54,8 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
         await health.stop()
 
 
-def _metrics(deliverer: Deliverer, *, refused: bool) -> str:
+def _metrics(deliverer: Deliverer, configuration: WatchedHooks) -> str:
+    faulty = {each.name or "?" for each in configuration.hooks.faulty}
     return render(
         (
             MetricValue(declared.HOOKS_LEADS, deliverer.leads),
@@ -62,6 +65,7 @@ def _metrics(deliverer: Deliverer, *, refused: bool) -> str:
             ),
             MetricValue(declared.HOOKS_WAITING, deliverer.waiting),
             MetricValue(declared.HOOKS_DISABLED, deliverer.disabled),
-            MetricValue(declared.HOOKS_CONFIGURATION_REFUSED, refused),
+            *(MetricValue(declared.HOOKS_FAULT, 1, (name,)) for name in sorted(faulty)),
+            MetricValue(declared.HOOKS_CONFIGURATION_REFUSED, configuration.refused),
         )
     )

@@ -49,6 +49,10 @@ class Turn:
         self._tagged: asyncio.Queue[TaggedContact] = asyncio.Queue()
         self._tags = frozenset[str]()
         self._wants_tags = asyncio.Event()
+        #: Deliveries of destinations that are held: they stay as they are kept.
+        self._held = 0
+        #: Whether a destination is no longer held: another turn sends what waits for it.
+        self.is_outdated = False
         #: When the topic `alerts` was last asked, by the monotonic clock.
         self._asked_at = time.monotonic()
         self._open(self._ledger.hooks)
@@ -61,7 +65,7 @@ class Turn:
     @property
     def waiting(self) -> int:
         """Count the deliveries that wait for an attempt."""
-        return sum(outbox.waiting for outbox in self._outboxes.values())
+        return self._held + sum(outbox.waiting for outbox in self._outboxes.values())
 
     @property
     def disabled(self) -> int:
@@ -85,6 +89,8 @@ class Turn:
                 kept.append(record.model_copy(update={"body": None}))
             elif record.destination in self._outboxes:
                 self._outboxes[record.destination].add(record)
+            elif self.hooks.is_held(record.destination):
+                self._held += record.status == "waiting"
             elif record.status == "waiting":
                 kept.append(given_up(record, TAKEN_OUT))
         await self._with.keep(kept)
@@ -97,6 +103,9 @@ class Turn:
 
     def use(self, hooks: Hooks) -> None:
         """Deliver to these destinations from now on."""
+        if self.is_outdated or self._ledger.releases(hooks):
+            self.is_outdated = True
+            return
         self._ledger.use(hooks, self._ledger.position, now_ms())
         self._open(hooks)
         self._with.tasks.create_task(self._with.keep([]))

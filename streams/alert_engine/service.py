@@ -10,6 +10,7 @@ from schemas import metric_definitions as declared
 from schemas.settings import Settings
 from streams.alert_engine.engine import Engine
 from streams.configuration.environment import config_folder
+from streams.configuration.folder import ALERT_FILES
 from streams.configuration.reloading import WatchedRules, follow, refusal_notice
 from streams.monitoring.health import Health
 from streams.monitoring.prometheus import MetricValue, render
@@ -23,7 +24,7 @@ GARBAGE_AFTER: Final = 100_000
 def run(settings: Settings) -> int:
     """Judge until SIGTERM or Ctrl-C; returns the exit code. Raises ConfigurationError and EndError."""
     gc.set_threshold(GARBAGE_AFTER, 20, 50)
-    configuration = WatchedRules(config_folder(), settings.time_zone)
+    configuration = WatchedRules(config_folder(), settings.time_zone, files=ALERT_FILES)
     return asyncio.run(_serve(settings, configuration))
 
 

@@ -20,7 +20,7 @@ from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import SourcePartition, journal_of
 from streams.assignment.recovery import NO_RECORD_FOR_S, recover
-from streams.assignment.takeover import RefusedError, check_source, source_and_journal, worker_name
+from streams.assignment.takeover import RefusedError, check_journal, check_source, source_and_journal, worker_name
 from streams.clickhouse.archive import ClickHouseArchive
 from streams.journal.step_assembly import RecreatedError
 from streams.journal.writer import JournalWriter, StepTooLargeError
@@ -83,7 +83,9 @@ async def survey(
     """
     cluster, log_ends = Cluster(settings), LogEnds(settings)
     try:
-        topic, journal = source_and_journal(await cluster.topics(), source)
+        topics = await cluster.topics()
+        check_journal(source, topics)
+        topic, journal = source_and_journal(topics, source)
         partitions = [(source, number) for number in range(topic.partitions)]
         if heads is None:
             stable = await log_ends.stable([(journal_of(source), number) for _, number in partitions])

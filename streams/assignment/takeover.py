@@ -40,9 +40,10 @@ class RefusedError(EndError):
 
     def __init__(self, why: str) -> None:
         super().__init__(why, Exit.NO)
-        #: The journal offset of the opening that was refused, and the ids of source topic and journal then.
+        #: The journal offset of the opening that was refused; -1: the journal was not opened.
         self.opening_offset = -1
-        self.topic_ids: tuple[str, ...] = ()
+        #: Source topic and journal then.
+        self.topics: tuple[TopicDescription, ...] = ()
 
 
 class TopicNotDescribedError(ConnectionError):
@@ -76,6 +77,7 @@ async def take_over(
     Raises RefusedError; KafkaError, OSError (ArchiveUnavailableError and ClusterUnavailableError are two) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
+    check_journal(partition[0], await services.cluster.topics())  # before the journal's partition is written to
     writer = JournalWriter(settings, *partition)
     try:
         opening_offset = await writer.open(worker_name())
@@ -92,7 +94,7 @@ async def take_over(
         state.begin(opening_offset, state.head.epoch, topic.partitions, (topic.id, journal.id))
     except BaseException as error:
         if isinstance(error, RefusedError):
-            error.opening_offset, error.topic_ids = opening_offset, (topic.id, journal.id)
+            error.opening_offset, error.topics = opening_offset, (topic, journal)
         doing(Phase.STOPPING)
         await run_to_completion(writer.stop())
         raise
@@ -113,6 +115,29 @@ def source_and_journal(
     return topics[source], topics[journal_of(source)]
 
 
+def check_journal(source: str, topics: Mapping[str, TopicDescription]) -> None:
+    """Refuse a source topic that has more partitions than its journal, which was made with as many.
+
+    Raises RefusedError, and TopicNotDescribedError.
+    """
+    topic, journal = source_and_journal(topics, source)
+    if topic.partitions > journal.partitions:
+        refused = RefusedError(
+            f"{source} has {topic.partitions} partitions, its journal {journal_of(source)} has {journal.partitions}."
+            f" {_new_journal(source)}"
+        )
+        refused.topics = topic, journal
+        raise refused
+
+
+def _new_journal(source: str) -> str:
+    """Say how a topic goes on with another number of partitions."""
+    return (
+        f"Let the sink write all of the journal, delete the topic {journal_of(source)}, run `pulssi migrate`, then"
+        f" `pulssi epoch begin {source}`"
+    )
+
+
 async def check_source(partition: SourcePartition, head: Head, topic: TopicDescription, log_ends: LogEnds) -> int:
     """Return the first offset of a source partition; 0 where nothing of it was counted yet.
 
@@ -122,9 +147,8 @@ async def check_source(partition: SourcePartition, head: Head, topic: TopicDescr
     source, number = partition
     if head.partitions and topic.partitions != head.partitions:
         raise RefusedError(
-            f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written. Let"
-            f" the sink write all of the journal, delete the topic {journal_of(source)}, run `pulssi migrate`, then"
-            f" `pulssi epoch begin {source}`"
+            f"{source} has {topic.partitions} partitions, and had {head.partitions} when its journal was written."
+            f" {_new_journal(source)}"
         )
     if head.topic not in {"", topic.id}:
         raise RefusedError(

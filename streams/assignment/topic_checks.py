@@ -42,7 +42,7 @@ class TopicChecks:
     resume: Callable[[SourcePartition, OpenedPartition], Coroutine[Any, Any, None]]
     #: Opens a partition again that is closed, or was refused.
     reopen: Callable[[SourcePartition], None]
-    #: Why partitions are refused, each with the ids of its topics then, and where its journal ended.
+    #: Why partitions are refused, each with its topics then, and where its journal ended.
     refused: dict[SourcePartition, RefusedError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class TopicChecks:
             self.reopen(partition)
 
     async def _check_refused(self, topics: Mapping[str, TopicDescription]) -> None:
-        """Open refused partitions again whose topics, or whose journal's steps, are others now."""
+        """Open refused partitions again whose topics, their counts of partitions, or the journal's steps are others."""
         if not self.refused:
             return
         try:
@@ -104,9 +104,10 @@ class TopicChecks:
             return
         for partition, refused in list(self.refused.items()):
             journal = journal_of(partition[0])
-            ids = tuple(topics[name].id for name in (partition[0], journal) if name in topics)
-            has_grown = ends.get((journal, partition[1]), 0) - refused.opening_offset >= OPENING_AND_STEP
-            if len(ids) > 1 and (ids != refused.topic_ids or has_grown):
+            now = tuple(topics[name] for name in (partition[0], journal) if name in topics)
+            since = ends.get((journal, partition[1]), 0) - refused.opening_offset
+            has_grown = refused.opening_offset >= 0 and since >= OPENING_AND_STEP
+            if len(now) > 1 and (now != refused.topics or has_grown):
                 self.reopen(partition)
 
     def refusals(self, assigned: Collection[SourcePartition]) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -61,15 +61,21 @@ class WatchedRules:
     """The rules in force, and whether the folder says something else by now."""
 
     def __init__(
-        self, folder: Path | None, time_zone: str | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path | None,
+        time_zone: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        files: Collection[str] = RULE_FILES,
     ) -> None:
-        """Load the rules; `time_zone` is the centre's. Raises ConfigurationError."""
+        """Load the rules from the files that are needed; `time_zone` is the centre's. Raises ConfigurationError."""
         self._folder = folder
         self._time_zone = time_zone
-        self._paths = [folder / f"{name}.toml" for name in RULE_FILES] if folder else []
+        self._needed = files
+        self._paths = [folder / f"{name}.toml" for name in files] if folder else []
         self._files = WatchedFiles(self._paths, clock)
         #: `alert_rules` and `boards` change with the files without further notice.
-        self.rules, self.alert_rules, self.boards = load_all_rules(folder, time_zone)
+        self.rules, self.alert_rules, self.boards = load_all_rules(folder, time_zone, files)
         #: Whether the files as they were last seen are faulty.
         self.refused = False
         self._faults: list[str] = []
@@ -83,7 +89,7 @@ class WatchedRules:
             return None
         self.refused, before, self._faults = True, self._faults, []
         try:
-            rules, self.alert_rules, self.boards = load_all_rules(self._folder, self._time_zone)
+            rules, self.alert_rules, self.boards = load_all_rules(self._folder, self._time_zone, self._needed)
         except ConfigurationError as error:
             self._faults = error.faults
             if self._files.settled or error.faults != before:

@@ -114,6 +114,8 @@ class JournalTail:
         self._shown: dict[TopicPartition, tuple[int, str]] = {}
         #: Topic ids of the journals and of their source topics.
         self._ids: dict[str, str] = {}
+        #: How many partitions the journals have.
+        self._counts: dict[str, int] = {}
         self._id_request: asyncio.Task[dict[str, str] | None] | None = None
         self._ids_checked_at = 0.0
 
@@ -172,6 +174,7 @@ class JournalTail:
         Raises JournalVersionError where another version of Pulssi wrote the journal.
         """
         await self._restart_recreated(await self._recreated_partitions())
+        await self._read_added()
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except OffsetOutOfRangeError as error:
@@ -219,6 +222,7 @@ class JournalTail:
                 topics = await self._cluster.topics()
         except ClusterUnavailableError:
             return None
+        self._counts = {name: topics[name].partitions for name in self._source_of if name in topics}
         ours = self._source_of.keys() | self._source_of.values()
         return {name: topic.id for name, topic in topics.items() if name in ours}
 
@@ -238,6 +242,22 @@ class JournalTail:
             self._ids |= {tp.topic: found.get(tp.topic, "") for tp in tps}
             await self._rewind(tps, found.keys())
             await self._set_targets(tps)
+
+    async def _read_added(self) -> None:
+        """Read partitions, too, that a journal was given since, such as with a source that was given more."""
+        journals = [TopicPartition(name, each) for name, count in self._counts.items() for each in range(count)]
+        added = [tp for tp in journals if tp not in self._assemblies]
+        if not added:
+            return
+        positions = {tp: await self._consumer.position(tp) for tp in self.partitions}
+        self._consumer.assign([*positions, *added])
+        for tp, position in positions.items():
+            self._consumer.seek(tp, position)
+        for tp in added:
+            _LOG.info("%s/%d: the journal has a new partition: reading it from its beginning", tp.topic, tp.partition)
+            self._assemblies[tp] = StepAssembly(self._source_of[tp.topic], tp.partition)
+        await self._rewind(added)
+        await self._set_targets(added)
 
     def caught_up(self) -> bool:
         """Tell whether every partition was read to its end once since `start`, or since it was recreated."""

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
 from streams.kafka.consumer_end import stop_consumer
+from streams.kafka.topic_partitions import known_partitions
 
 #: How long one question may take, all partitions together.
 ANSWER_WITHIN_S: Final = 10.0
@@ -47,7 +48,7 @@ class LogEnds:
         self._lock = asyncio.Lock()
 
     async def stable(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, int]:
-        """Return the offsets below which every transaction is decided; topics that are missing are left out.
+        """Return the offsets below which every transaction is decided; partitions that are missing are left out.
 
         Raises KafkaError, OSError and TimeoutError; the next question connects again.
         """
@@ -55,7 +56,7 @@ class LogEnds:
             return await self._offsets(partitions, committed=True)
 
     async def ends(self, positions: Mapping[SourcePartition, int]) -> dict[SourcePartition, int]:
-        """Return the ends of partitions that are read up to these positions; topics that are missing are left out.
+        """Return the ends of partitions that are read up to these positions; those that are missing are left out.
 
         An end equal to the position means that all is read. A position above the end is left as it is. Raises as
         `stable`.
@@ -75,7 +76,7 @@ class LogEnds:
             return {partition: end for partition, end in ends.items() if partition not in without_records}
 
     async def bounds(self, partitions: Iterable[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
-        """Return first offsets and the broker's end offsets; missing topics are left out. Raises as `stable`."""
+        """Return first offsets and the broker's end offsets; missing partitions are left out. Raises as `stable`."""
         async with self._connected():
             ends = await self._offsets(partitions, committed=False)
             asked = [TopicPartition(*partition) for partition in ends]
@@ -120,8 +121,8 @@ class LogEnds:
 
     async def _offsets(self, partitions: Iterable[SourcePartition], *, committed: bool) -> dict[SourcePartition, int]:
         consumer = self._committed if committed else self._uncommitted
-        known = await consumer.topics()  # all of them: a request for one by name may create it
-        existing = [TopicPartition(*partition) for partition in partitions if partition[0] in known]
+        known = await known_partitions(consumer)  # of others the client would wait for an end in vain
+        existing = [TopicPartition(*each) for each in partitions if each[1] in known.get(each[0], ())]
         found = await consumer.end_offsets(existing) if existing else {}
         return {(tp.topic, tp.partition): int(end) for tp, end in found.items()}
 

@@ -159,24 +159,34 @@ def _compare(wanted: TopicSpec, existing: TopicSpec) -> TopicChange:
             f"{existing.replication} copies, settings say {wanted.replication}: left; kafka-reassign-partitions moves"
             " them"
         )
+    if existing.partitions != wanted.partitions and wanted.name != DEAD_LETTERS:
+        notes.append(f"{existing.partitions} partitions, settings say {wanted.partitions}: left")
     state: State = "altered" if alterations else "differs" if notes else "there"
     return TopicChange(existing, state, alterations, tuple(notes))
 
 
 def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | None:
-    """Say why a topic's partition count cannot stand, and the way out."""
+    """Say why a topic's partition count cannot stand, and the way out.
+
+    A source may have been given more than the settings say, where its journal has as many, or is yet to be made.
+    """
     existing = found.get(wanted.name)
-    if existing is None or wanted.name == DEAD_LETTERS or existing.partitions == wanted.partitions:
+    if existing is None or wanted.name == DEAD_LETTERS:
         return None
     if wanted.name in OF_ONE_PARTITION:
+        if existing.partitions == wanted.partitions:
+            return None
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
     pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
     other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)
+    is_raised = existing.partitions > wanted.partitions and (other is not None or wanted.name in SOURCES)
     if other is not None and other.partitions != existing.partitions:
         return (
             f"has {existing.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
             "have as many; see docs/runbooks/refused-partition.md"
         )
+    if existing.partitions == wanted.partitions or is_raised:
+        return None
     return (
         f"has {existing.partitions} partitions, settings say {wanted.partitions}: set "
         f"PULSSI_PARTITIONS={existing.partitions}, or see docs/runbooks/refused-partition.md"
@@ -186,13 +196,15 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
 def plan(topics: Sequence[TopicSpec], found: Mapping[str, TopicSpec]) -> tuple[TopicChange, ...]:
     """Decide for each wanted topic what to do, given what the broker has."""
     changes = []
+    sources = {journal_of(name): found[name] for name in SOURCES if name in found}
     for wanted in topics:
         existing = found.get(wanted.name)
         fault = _count_fault(wanted, found)
         if fault is not None:
             changes.append(TopicChange(existing or wanted, "refused", {}, (fault,)))
         elif existing is None:
-            changes.append(TopicChange(wanted, "made", {}))
+            as_many = sources.get(wanted.name, wanted).partitions
+            changes.append(TopicChange(replace(wanted, partitions=as_many), "made", {}))
         else:
             changes.append(_compare(wanted, existing))
     return tuple(changes)

@@ -4,7 +4,6 @@ One that is faulty, or lacks a secret, leaves the others usable. A secret is a `
 error.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -93,32 +92,16 @@ def read_accounts(
         number: _Secrets(files, number, entry, folder or Path(), environment, missing).account()
         for number, entry in files.sources
     }
-    faulty = faults_by_entry(files)
+    faulty = files.faults_by_entry("source")
     for number, account in found.items():
         if number not in faulty and (problem := fault(account)) is not None:
             files.add_fault("sources", ("source", number), problem)
-    faulty = faults_by_entry(files)
+    faulty = files.faults_by_entry("source")
     written = files.written_entries("sources", "source")
     return SourceAccounts(
         tuple(account for number, account in found.items() if number not in faulty),
         tuple(_faulty_account(written[number], located, missing) for number, located in sorted(faulty.items())),
     )
-
-
-def faults_by_entry(files: ParsedFiles) -> dict[int, list[tuple[TomlPath, str]]]:
-    """Give the faults of each entry by its place in the list.
-
-    Raises ConfigurationError for any other fault: then nobody knows which accounts the file means.
-    """
-    found: dict[int, list[tuple[TomlPath, str]]] = defaultdict(list)
-    located = files.faults_with_paths()
-    for path, line in located:
-        match path:
-            case ("source", int(number), *_):
-                found[number].append((path, line))
-    if sum(map(len, found.values())) < len(located) or len(files.faults()) > len(located):
-        raise ConfigurationError(files.faults())
-    return found
 
 
 def _faulty_account(

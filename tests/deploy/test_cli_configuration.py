@@ -103,6 +103,15 @@ def test_check_config_reads_mapping_files(tmp_path: Path) -> None:
     assert f"{tmp_path}/pbx.toml:2: typ: there is no such key" in said
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_check_config_fails_for_every_file(tmp_path: Path, name: str) -> None:
+    """Also for those that stop no part but one."""
+    (tmp_path / f"{name}.toml").write_text("nonsense = 1\n")
+    code, said = _run("check-config", str(tmp_path))
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{tmp_path}/{name}.toml:1: nonsense: there is no such key" in said
+
+
 def test_check_config_names_an_account_that_the_gateway_refuses(tmp_path: Path) -> None:
     """One of a vendor that signs, without a secret and without another way to be read."""
     (tmp_path / "sources.toml").write_text('[[source]]\nsource = "zendesk"\naccount = "acme"\n')

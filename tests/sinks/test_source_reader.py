@@ -8,6 +8,9 @@ from aiokafka import TopicPartition
 
 from sinks.source_reader import SourceReader
 from streams.configuration.environment import load_settings
+from streams.kafka.brokers import admin_client
+from tests.kafka.server import KafkaServer
+from tests.streams.flow import produce
 from tests.streams.records import Record
 
 TP: Final = TopicPartition("contacts.chat", 0)
@@ -69,3 +72,19 @@ async def test_a_broker_that_is_away_has_lost_nothing(monkeypatch: pytest.Monkey
 async def test_a_log_that_stays_shorter_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The broker says for ten seconds that the log ends below what was folded: nothing may wait for the rest."""
     assert await _archived(monkeypatch, [(second, 8) for second in range(1, 30)]) == (8, True)
+
+
+async def test_partitions_that_are_added_are_read_too(fresh_kafka: KafkaServer) -> None:
+    """What is asked for and not there, as after a topic was made again with fewer, holds up nothing."""
+    settings = fresh_kafka.with_topics(PULSSI_PARTITIONS="1")
+    reader = SourceReader(settings, f"{settings.application}-test")
+    await reader.start({})
+    produce(settings, [(TP.topic, b"k", b"0"), (TP.topic, b"k", b"1")], partition=0)
+    assert [len(read) async for _, read in reader.records_below({PLACE: 1})] == [1]
+    with admin_client(settings.kafka_brokers, 10) as admin:
+        admin.create_partitions({TP.topic: 2})
+    produce(settings, [(TP.topic, b"k", b"2")], partition=1)
+    ends = {PLACE: 2, (TP.topic, 1): 1, (TP.topic, 9): 5}
+    found = [(tp.partition, each.value) async for tp, read in reader.records_below(ends) for each in read]
+    assert sorted(found) == [(0, b"1"), (1, b"2")]
+    await reader.stop()

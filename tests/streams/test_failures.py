@@ -27,7 +27,7 @@ from tests.streams.stand_ins import OTHER, RECORDS, StandInCluster, Worker
 PAGE: Final = Path(__file__).parents[2] / "docs" / "failures.md"
 ROOMS: Final = ("assignment", "clickhouse", "journal", "kafka", "partition")
 #: Never leave the function that connects at the start, which waits for as long as it takes; and a command's.
-ELSEWHERE: Final = {"TopicsMissingError", "AddressError"}
+ELSEWHERE: Final = {"TopicsMissingError", "AddressError", "BatchRefusedError"}
 
 
 def _row(row: Failure) -> str:

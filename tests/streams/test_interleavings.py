@@ -44,7 +44,7 @@ async def test_a_refused_partition_is_opened_again_after_a_step_only(
         nonlocal opened
         opened += 1
         refused = RefusedError("recreated")
-        refused.opening_offset, refused.topic_ids = OPENED, ("t", "j")
+        refused.opening_offset, refused.topics = OPENED, tuple(TOPICS.values())
         raise refused
 
     class Ends:
@@ -172,14 +172,14 @@ class Consumer:
         """Disconnect."""
         self.stopped = True
 
-    async def topics(self) -> set[str]:
-        """Name the topics."""
-        return {SOURCE}
-
     async def end_offsets(self, tps: list[Any]) -> dict[Any, int]:
         """Answer, as aiokafka's does: not before it was started."""
         assert self.started
         return dict.fromkeys(tps, 7)
+
+
+async def _known_partitions(_: object) -> dict[str, set[int]]:
+    return {SOURCE: {EVICTED[1]}}
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
@@ -189,6 +189,7 @@ async def test_a_question_that_is_cancelled_leaves_no_half_connection(
     """An opening is cancelled by a rebalance while it connects: the next question is answered."""
     Consumer.made = []
     monkeypatch.setattr("streams.kafka.log_ends.AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr("streams.kafka.log_ends.known_partitions", _known_partitions)
     ends = LogEnds(load_settings({}))
     asking = asyncio.ensure_future(ends.stable([EVICTED]))
     for _ in range(turns):

@@ -92,11 +92,13 @@ async def test_what_an_open_transaction_holds_back_is_produced(settings: Setting
     await ends.close()
 
 
-async def test_a_topic_that_is_missing_is_left_out_and_not_made(settings: Settings) -> None:
+async def test_what_is_missing_is_left_out_and_not_made(settings: Settings) -> None:
     """Asking changes nothing on the broker."""
     ends = LogEnds(settings, WITHIN_S)
-    assert await ends.ends({(CHAT, 0): 0, ("contacts.fax", 0): 0}) == {(CHAT, 0): 0}
-    assert await ends.ends({(CHAT, 0): 0, ("contacts.fax", 0): 0}) == {(CHAT, 0): 0}
+    missing = {("contacts.fax", 0): 0, (CHAT, MANY): 0}
+    assert await ends.ends({(CHAT, 0): 0, **missing}) == {(CHAT, 0): 0}
+    assert await ends.bounds([(CHAT, 0), *missing]) == {(CHAT, 0): (0, 0)}
+    assert await ends.stable([(CHAT, 0), *missing]) == {(CHAT, 0): 0}
     await ends.close()
 
 

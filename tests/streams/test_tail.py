@@ -8,9 +8,11 @@ import pytest
 
 from schemas.journal import HEAD_KEY, Head, encode_head
 from schemas.settings import Settings
+from schemas.topics import journal_of
 from streams.configuration.environment import load_settings
 from streams.journal.step_assembly import Step
 from streams.journal.tail import JournalTail
+from streams.kafka.brokers import admin_client
 from streams.kafka.topic_migration import migrate_topics
 from tests.kafka.server import KafkaServer
 from tests.streams.journal_by_hand import JournalByHand
@@ -179,3 +181,23 @@ async def test_commits_are_for_lag_only(tail: JournalTail) -> None:
     partition = next(tp for tp in tail.partitions if (tp.topic, tp.partition) == (f"{SOURCE}.journal", 0))
     assert await tail._consumer.committed(partition) == 12  # noqa: SLF001 - what another tool would see
     await tail.stop()
+
+
+async def test_partitions_that_are_added_are_read_too(
+    settings: Settings, tail: JournalTail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From their beginning, and the others go on where they were."""
+    monkeypatch.setattr("streams.journal.tail.CHECK_IDS_EVERY_S", 0.0)
+    async with JournalByHand(settings, SOURCE, 0) as chat:
+        await chat.step(Head(step=1, next=5), [(b"cA", b"1")])
+        await tail.start()
+        assert [step.head.step for step in await _steps(tail, 1)] == [1]
+        with admin_client(settings.kafka_brokers, 10) as admin:
+            admin.create_partitions({journal_of(SOURCE): 3})
+        async with JournalByHand(settings, SOURCE, 2) as added:
+            await added.step(Head(step=1, next=7), [(b"cB", b"1")])
+        [step] = await _steps(tail, 1)
+        assert (step.partition, step.head.next, step.restarted) == (2, 7, True)
+        await chat.step(Head(step=2, next=6), [])
+        assert [(each.partition, each.head.step, each.restarted) for each in await _steps(tail, 1)] == [(0, 2, False)]
+    await _caught_up(tail)

@@ -1,5 +1,7 @@
 """Opening a partition on a real broker: refused where the topics are not those that were read, and only there."""
 
+import asyncio
+import re
 from typing import Final
 
 import pytest
@@ -12,7 +14,10 @@ from schemas.journal import CONTACT, Head
 from schemas.policies import Rules
 from schemas.settings import Settings
 from schemas.topics import journal_of
+from streams.assignment.assigned_partitions import AssignedPartitions
+from streams.assignment.epochs import survey
 from streams.assignment.takeover import RefusedError, take_over
+from streams.assignment.topic_checks import OPENING_AND_STEP
 from streams.clickhouse.archive import ArchiveUnavailableError
 from streams.kafka.brokers import admin_client
 from streams.kafka.cluster import Cluster, ClusterUnavailableError
@@ -25,6 +30,7 @@ from tests.streams.stand_ins import EmptyArchive, takeover_services
 
 SOURCE: Final = "contacts.chat"
 PLACE: Final = (SOURCE, 0)
+OPENED_WITHIN_S: Final = 60.0
 REMEDY: Final = r"`pulssi epoch begin contacts\.chat`"
 
 
@@ -162,3 +168,38 @@ async def test_another_count_of_partitions_is_refused(settings: Settings) -> Non
     await _write(settings, partition.head._replace(step=1, partitions=3))
     with pytest.raises(RefusedError, match=f"has 2 partitions, and had 3.*{REMEDY}"):
         await _opened(settings)
+
+
+def _raise(settings: Settings, topic: str, partitions: int) -> None:
+    with admin_client(settings.kafka_brokers, 10) as admin:
+        admin.create_partitions({topic: partitions})
+
+
+async def test_a_source_that_was_given_more_partitions_than_its_journal(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is refused in one line, by workers and `epoch begin`, until the journal has as many: then it is opened."""
+    for _ in range(OPENING_AND_STEP):
+        await _opened(settings)  # the journal has records, and no step yet
+    _raise(settings, SOURCE, 3)
+    journal = journal_of(SOURCE)
+    counts = rf"contacts.chat has 3 partitions, its journal {journal} has 2\. .*delete the topic {journal}.*{REMEDY}"
+    partitions, assigned = AssignedPartitions(settings, Rules(), EmptyArchive()), {(SOURCE, each) for each in range(3)}
+    try:
+        await partitions.assign(frozenset(assigned))
+        [line] = partitions.refusals
+        assert re.fullmatch(rf"contacts.chat/0,1,2: refused: {counts}", line)
+        with pytest.raises(RefusedError, match=counts):
+            await survey(settings, SOURCE, {})
+        await partitions.topics.check()  # it changes nothing as long as nothing has changed
+        await partitions.assign(frozenset(assigned))
+        assert partitions.refusals == [line]
+        assert sum("refused, other partitions continue" in each for each in caplog.messages) == len(assigned)
+        _raise(settings, journal, 3)
+        async with asyncio.timeout(OPENED_WITHIN_S):
+            while not partitions.ready:
+                await partitions.topics.check()
+                await partitions.assign(frozenset(assigned))
+        assert partitions.refusals == []
+    finally:
+        await partitions.close()

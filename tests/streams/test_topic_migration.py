@@ -58,13 +58,30 @@ def test_what_is_missing_is_made_and_what_is_as_wanted_is_left() -> None:
     assert {step.state for step in plan(topics, _found(*topics))} == {"there"}
 
 
-def test_another_count_than_the_settings_is_refused_with_the_way_out() -> None:
-    """A source and its journal of 8 partitions stand against 4 in the settings: named, with the mend."""
-    found = _found(*required_topics(Settings(partitions=8)))
+def test_a_smaller_count_than_the_settings_is_refused_with_the_way_out() -> None:
+    """A broker may have made sources by itself, of 2 partitions, where the settings say 4: named, with the mend."""
+    found = _found(*required_topics(Settings(partitions=2)))
     steps = plan(required_topics(Settings(partitions=4)), found)
     refused = [step for step in steps if step.state == "refused"]
     assert {step.topic.name for step in refused} == {*SOURCES, *map(journal_of, SOURCES)}
-    assert "PULSSI_PARTITIONS=8" in refused[0].notes[0]
+    assert "PULSSI_PARTITIONS=2" in refused[0].notes[0]
+
+
+def test_a_source_may_have_more_partitions_than_the_settings_say() -> None:
+    """It was given more by hand: its journal is made with as many; a journal alone tells of no such source."""
+    wanted = required_topics(Settings(partitions=4))
+    topics = {topic.name: topic for topic in wanted}
+    topics["contacts.call"] = replace(topics["contacts.call"], partitions=12)
+    del topics["contacts.call.journal"]
+    made = _step(plan(wanted, topics), "contacts.call.journal")
+    assert (made.state, made.topic.partitions) == ("made", 12)
+    topics[made.topic.name] = made.topic
+    steps = plan(wanted, topics)
+    for name in ("contacts.call", "contacts.call.journal"):
+        assert _step(steps, name).notes == ("12 partitions, settings say 4: left",)
+    assert not [step for step in steps if step.state == "refused"]
+    del topics["contacts.call"]
+    assert _step(plan(wanted, topics), "contacts.call.journal").state == "refused"
 
 
 def test_a_journal_that_differs_from_its_source_is_refused() -> None:

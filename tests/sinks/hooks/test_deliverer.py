@@ -111,6 +111,39 @@ async def test_a_deliverer_that_is_killed_loses_nothing(
     assert len(bodies) == len(expected)
 
 
+async def test_a_faulty_destination_stops_no_other_and_loses_nothing(
+    settings: Settings, deliverer: Deliverer, receiver: Receiver
+) -> None:
+    """Its secret goes missing while deliveries wait: the other is told, and it once it is mended, without a restart."""
+    async with receiving() as other, engine(settings) as log:
+        deliverer.tell(duty=receiver, other=other)
+        receiver.answer = lambda: web.Response(status=500)
+        deliverer.start()
+        await deliverer.works()
+        await log.write([change("a", 1)])
+        await until(lambda: _has_got(receiver, 1) and _has_got(other, 1), deliverer)
+        deliverer.end(signal.SIGKILL)
+        before = len(receiver.got)
+        (deliverer.folder / "duty-url").rename(deliverer.folder / "kept")
+        receiver.answer = lambda: web.Response(status=204)
+        deliverer.start()
+        await deliverer.works()
+        await deliverer.answers("destination 'duty': what is for it waits", "readyz")
+        await deliverer.answers('pulssi_hooks_fault{destination="duty"} 1.0')
+        await deliverer.answers("pulssi_hooks_waiting 1.0")
+        await log.write([change("a", 2), change("b", 1)])
+        await until(lambda: len(set(ids(other))) == 3, deliverer)
+        assert len(receiver.got) == before
+        (deliverer.folder / "kept").rename(deliverer.folder / "duty-url")
+        await all_delivered(settings, 6)
+        await log.write([change("b", 2)])
+        kept = await all_delivered(settings, 8)
+    assert order(receiver) == order(other) == {"a": [1, 2], "b": [1, 2]}
+    assert len(kept) == 8
+    assert deliverer.log.read_text().count("destination 'duty': what is for it waits until this is mended: ") == 1
+    assert deliverer.end(signal.SIGTERM) == 0
+
+
 async def test_a_receiver_that_hangs_delays_no_other(
     settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:

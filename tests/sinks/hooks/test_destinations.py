@@ -10,7 +10,6 @@ from deploy.contract_files import ROOT
 from schemas.configuration.hook_models import DestinationType, address_problem
 from schemas.configuration.toml_files import ConfigurationError
 from sinks.hooks.destinations import PAGERDUTY, Hooks, load_hooks, secret_problem
-from streams.configuration.folder import load_rules
 
 KEY: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLD_KEY: Final = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -73,9 +72,11 @@ def _loaded(folder: Path, text: str = WHOLE, environment: dict[str, str] = ENVIR
 
 
 def _faults(folder: Path, text: str, environment: dict[str, str] = ENVIRONMENT) -> list[str]:
-    with pytest.raises(ConfigurationError) as raised:
-        _loaded(folder, text, environment)
-    return [fault.removeprefix(f"{folder}/") for fault in raised.value.faults]
+    try:
+        found = [fault for each in _loaded(folder, text, environment).faulty for fault in each.faults]
+    except ConfigurationError as error:
+        found = error.faults
+    return [fault.removeprefix(f"{folder}/") for fault in found]
 
 
 def test_without_a_file_nobody_is_told(tmp_path: Path) -> None:
@@ -104,13 +105,30 @@ def test_no_text_has_a_secret(tmp_path: Path) -> None:
     assert [secret for secret in SECRETS if secret in told] == []
 
 
-def test_the_file_is_a_part_of_the_configuration(tmp_path: Path) -> None:
-    """`pulssi check-config` and every part read its faults, without its secrets being there; rules stay the same."""
-    _loaded(tmp_path)
-    assert load_rules(tmp_path).version == "default"
-    (tmp_path / "hooks.toml").write_text('[[destination]]\nname = "a"\ntype = "slak"\n')
-    with pytest.raises(ConfigurationError, match=r"hooks\.toml:3: destination 'a'\.type: must be 'webhook'"):
-        load_rules(tmp_path)
+def test_a_faulty_destination_leaves_the_others_usable(tmp_path: Path) -> None:
+    """It is held by its name; one whose name cannot be used may be any that is not there."""
+    faulty = '[[destination]]\nname = "night"\ntype = "slak"\n'
+    hooks = _loaded(tmp_path, f"{WHOLE}\n{faulty}", {**ENVIRONMENT, "DUTY_KEY": ""})
+    assert [each.name for each in hooks.destinations] == ["sales", "mail", "pages", "on call"]
+    assert [each.name for each in hooks.faulty] == ["duty", "night"]
+    assert "hooks.toml:10: destination 'duty'.secret_env 1: the environment variable DUTY_KEY is" in str(hooks.faulty)
+    assert [hooks.is_held(name) for name in ("duty", "night", "sales", "other")] == [True, True, False, False]
+    nameless = _loaded(tmp_path, WHOLE + faulty.replace('"night"', "7"))
+    assert [nameless.is_held(name) for name in ("duty", "other")] == [False, True]
+
+
+@pytest.mark.parametrize("text", ["destination = 1\n", "[[destination]\n", "[links]\nrunbok = ''\n"])
+def test_a_file_that_cannot_be_used_at_all(tmp_path: Path, text: str) -> None:
+    """Nobody knows which destinations it means."""
+    with pytest.raises(ConfigurationError, match=r"hooks\.toml:1|hooks\.toml:2"):
+        _loaded(tmp_path, text)
+
+
+def test_two_of_one_name_are_both_faulty(tmp_path: Path) -> None:
+    """Nobody knows which of them is meant."""
+    assert _faults(tmp_path, _entry(_WEBHOOK) * 2) == [
+        f"hooks.toml:{line}: destination 'a'.name: appears twice: rename one" for line in (2, 7)
+    ]
 
 
 def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
@@ -139,7 +157,6 @@ _SLACK: Final = 'type = "slack"\nurl_env = "SLACK"'
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (_entry(_WEBHOOK) * 2, "hooks.toml:6: destination 'a': appears twice: rename one"),
         (_entry('type = "slack"'), "hooks.toml:1: destination 'a': needs its address: url_env or url_file"),
         (
             _entry('type = "slack"\nurl = "https://hooks.slack.com/services/T0/B0/secret"'),

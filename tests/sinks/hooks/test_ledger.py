@@ -11,7 +11,7 @@ from schemas.exits import EndError
 from sinks.hooks.answers import FAILURES
 from sinks.hooks.attempts import Health
 from sinks.hooks.delivery import Delivery
-from sinks.hooks.destinations import Destination, Hooks
+from sinks.hooks.destinations import Destination, FaultyDestination, Hooks
 from sinks.hooks.ledger import TAG_AT_MOST_MS, Ledger
 from sinks.hooks.messages import TaggedContact
 from tests.sinks.hooks.alerts import FIRED, LINKS, alert
@@ -51,6 +51,35 @@ def test_a_destination_begins_at_the_present() -> None:
     assert second.position == 11
     assert _told(second, alert(sequence=3), 10) == ["duty"]
     assert _told(second, alert(sequence=4), 11) == ["duty", "other"]
+
+
+def test_one_that_is_faulty_is_told_once_it_is_mended() -> None:
+    """From where its fault began, over starts, alone; one that is new from where it was put in."""
+    first = _ledger(DUTY, OTHER, end=10)
+    assert _told(first, alert(sequence=1), 10) == ["duty", "other"]
+    faulty = (FaultyDestination("duty", ("a fault",)), FaultyDestination("tags", ("a fault",)))
+    held = Hooks((OTHER,), LINKS, faulty)
+    second = Ledger(_written(first, ()), UTC)
+    second.begin(14)
+    second.use(held, 14, FIRED)
+    assert second.position == 11
+    changes = {offset: alert(sequence=offset) for offset in range(11, 16)}
+    assert [_told(second, changes[offset], offset) for offset in range(11, 14)] == [["other"]] * 3
+    third = Ledger(_written(second, ()), UTC)
+    third.begin(14)
+    third.use(held, 14, FIRED)
+    assert not third.releases(held)
+    assert third.releases(Hooks((OTHER, DUTY), LINKS, faulty[1:]))
+    assert third.releases(Hooks((OTHER,), LINKS, faulty[:1]))
+    assert _told(third, changes[14], 14) == ["other"]
+    third.use(Hooks((OTHER, DUTY), LINKS, faulty[1:]), 15, FIRED)
+    assert third.position == 11
+    assert [_told(third, changes[offset], offset) for offset in range(11, 16)] == [*[["duty"]] * 4, ["other", "duty"]]
+    mended = OTHER._replace(name="tags")
+    third.use(Hooks((OTHER, DUTY, mended), LINKS), 16, FIRED)
+    assert third.position == 14
+    assert _told(third, changes[14], 14) == ["tags"]
+    assert third.destinations["tags"].since == FIRED
 
 
 def test_one_that_is_put_in_again_begins_again() -> None:

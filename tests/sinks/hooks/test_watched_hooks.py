@@ -1,5 +1,6 @@
 """A changed hooks.toml, or a changed file of a secret, is in force once it stands still; a faulty one is refused."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -39,19 +40,34 @@ def test_a_key_that_is_changed_is_used(folder: Path) -> None:
 
 
 def test_a_faulty_change_is_refused_and_named_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Without what was written; what was in force stays until it is mended."""
+    """Without what was written; the former entry stays until it is mended."""
+    caplog.set_level(logging.INFO, "sinks.hooks.watched_hooks")
     watched = WatchedHooks(folder)
-    before = watched.hooks
+    before = watched.hooks.destinations
     (folder / "hooks.toml").write_text(f'{ENTRY}\nurl_file = "missing"\nto = ["{KEY}"]\n')
-    assert [watched.look() for _ in range(6)] == [None] * 6
+    changes = [hooks for _ in range(6) if (hooks := watched.look()) is not None]
+    assert [each.destinations for each in changes] == [before]
     assert watched.refused
-    assert watched.hooks is before
-    assert caplog.text.count("is refused") == 1
+    assert caplog.text.count("'duty': its former entry stays in force until this is mended: ") == 1
+    assert watched.notice() == "destination 'duty': its former entry stays in force: the log of the deliverer says why"
     assert KEY not in caplog.text
     (folder / "hooks.toml").write_text(ENTRY.replace("duty.example", "other.example"))
     found = [hooks for _ in range(3) if (hooks := watched.look()) is not None]
     assert [each.host for each in found[0].destinations] == ["other.example.com"]
     assert not watched.refused
+    assert watched.notice() is None
+    assert "hooks.toml is without a fault again" in caplog.text
+
+
+def test_a_file_that_cannot_be_used_at_all_changes_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused as a whole, and named once."""
+    watched = WatchedHooks(folder)
+    before = watched.hooks
+    (folder / "hooks.toml").write_text("[[destination]\n")
+    assert [watched.look() for _ in range(6)] == [None] * 6
+    assert (watched.refused, watched.hooks) == (True, before)
+    assert caplog.text.count("is refused") == 1
+    assert "`pulssi check-config` says why" in str(watched.notice())
 
 
 def test_a_file_that_never_stands_still_is_taken_over(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,13 +86,33 @@ def test_a_file_that_never_stands_still_is_taken_over(folder: Path, caplog: pyte
         return found
 
     assert written(ENTRY.replace("duty.example", "other.example")) == ["other.example.com"]
-    assert written(f"{ENTRY}\nurl_file = 'missing'\n") == []
+    assert written(f"{ENTRY}\nurl_file = 'missing'\n") == ["other.example.com"]
+    assert caplog.text.count("its former entry stays in force") == 1
+    assert written("[[destination]\n") == []
     assert caplog.text.count("is refused") == 1
     assert written(ENTRY) == ["duty.example.com"]
 
 
-def test_a_file_that_is_faulty_at_the_start_is_an_error(folder: Path) -> None:
-    """The secret's file is named."""
-    (folder / "key").unlink()
-    with pytest.raises(ConfigurationError, match="key cannot be read"):
+def test_one_that_is_faulty_at_the_start_stops_no_other(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The secret's file is named, once; the destination is there as soon as its file is."""
+    other = ENTRY.replace("duty", "other").replace('secret_file = ["key"]', 'secret_file = ["other-key"]')
+    (folder / "hooks.toml").write_text(ENTRY + other)
+    watched = WatchedHooks(folder)
+    assert [each.name for each in watched.hooks.destinations] == ["duty"]
+    assert watched.hooks.is_held("other")
+    assert not watched.refused
+    assert watched.notice() == "destination 'other': what is for it waits: the log of the deliverer says why"
+    [line] = caplog.messages
+    assert line.startswith(f"destination 'other': what is for it waits until this is mended: {folder}/hooks.toml:12: ")
+    assert f"'other'.secret_file 1: {folder}/other-key cannot be read" in line
+    (folder / "other-key").write_text(KEY)
+    found = [hooks for _ in range(3) if (hooks := watched.look()) is not None]
+    assert [[each.name for each in hooks.destinations] for hooks in found] == [["duty", "other"]]
+    assert watched.notice() is None
+
+
+def test_a_file_that_cannot_be_used_at_the_start_is_an_error(folder: Path) -> None:
+    """Nobody knows which destinations it means."""
+    (folder / "hooks.toml").write_text("[[destination]\n")
+    with pytest.raises(ConfigurationError, match="is not TOML"):
         WatchedHooks(folder)

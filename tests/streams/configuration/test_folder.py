@@ -13,11 +13,12 @@ from jsonschema import Draft202012Validator
 
 from deploy.contract_files import ROOT
 from schemas.calendars import Span
+from schemas.configuration.file_models import FILES
 from schemas.configuration.toml_files import ConfigurationError, line_of
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.user_input import duration_ms
 from streams.configuration.environment import load_settings
-from streams.configuration.folder import load_rules, read_sources
+from streams.configuration.folder import ALERT_FILES, FOLD_FILES, RULE_FILES, load_all_rules, load_rules, read_sources
 from streams.configuration.reloading import WatchedRules
 from tests import centres
 from tests.oracle.contacts import milliseconds as ms
@@ -36,7 +37,7 @@ def folder(at: Path, files: dict[str, str]) -> Path:
 def faults(at: Path, files: dict[str, str]) -> list[str]:
     """Load a folder that cannot be used; without the folder's own path."""
     with pytest.raises(ConfigurationError) as raised:
-        load_rules(folder(at, files))
+        load_all_rules(folder(at, files))
     return [fault.removeprefix(f"{at}/") for fault in raised.value.faults]
 
 
@@ -47,10 +48,39 @@ def test_nothing_configured_is_the_defaults(tmp_path: Path) -> None:
     assert load_rules(tmp_path).version == "default"
 
 
-def test_a_faulty_source_stops_no_rules(tmp_path: Path) -> None:
-    """A part that only folds or shows runs on: the gateway and the follower read that file."""
-    at = folder(tmp_path, {**WHOLE, "sources": '[[source]]\nsource = "zendsk"\n'})
-    assert load_rules(at) == load_rules(folder(tmp_path, {"sources": ""}))
+_NEEDED: Final = {
+    "worker": ("centre", "calendars", "queues", "policies", "taxonomy"),
+    "SLA engine": ("centre", "calendars", "queues", "policies", "taxonomy", "alerts"),
+    "wallboard": ("centre", "calendars", "queues", "policies", "taxonomy", "alerts", "boards"),
+}
+
+
+@pytest.mark.parametrize("part", _NEEDED)
+@pytest.mark.parametrize("name", FILES)
+def test_a_part_depends_on_the_files_that_it_needs(tmp_path: Path, part: str, name: str) -> None:
+    """A fault in another one changes nothing, be it at the start or later; nor does a misspelt name of another one."""
+    files = {"worker": FOLD_FILES, "SLA engine": ALERT_FILES, "wallboard": RULE_FILES}[part]
+    at = folder(tmp_path, WHOLE)
+    before = load_all_rules(at, None, files)
+    watched = WatchedRules(at, files=files)
+    told: list[list[str]] = []
+    (at / f"{name}.toml").write_text("nonsense = 1\n")
+    for _ in range(3):
+        assert watched.poll(refused=told.append) is None
+    assert bool(told) == watched.refused == (name in _NEEDED[part])
+    if name in _NEEDED[part]:
+        with pytest.raises(ConfigurationError, match=rf"{name}\.toml:1: nonsense: there is no such key"):
+            load_all_rules(at, None, files)
+    else:
+        assert load_all_rules(at, None, files) == before
+    folder(at, WHOLE)
+    (at / f"{name}.toml").unlink(missing_ok=True)
+    (at / f"{name}x.toml").touch()
+    if name in _NEEDED[part]:
+        with pytest.raises(ConfigurationError, match=rf"did you mean {name}\.toml\?"):
+            load_all_rules(at, None, files)
+    else:
+        load_all_rules(at, None, files)
 
 
 def test_the_centre(tmp_path: Path) -> None:

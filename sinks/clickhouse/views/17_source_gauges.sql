@@ -1,5 +1,5 @@
--- The last answer of each polled source: the state of each queue in it. A queue that the source tells no more is not here.
--- It is the source's own figure, not counted from events.
+-- The state of each queue in the last answer of each polled account. A queue that is missing from that answer is not shown.
+-- The figures are the source's own, not counted from events.
 CREATE OR REPLACE VIEW source_gauges AS
 SELECT
     at, source, account, channel, queue, waiting, longest_wait_ms, handling, agents_signed_in, agents_available,

@@ -104,6 +104,6 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
     lines = [f"{where}: policies {named}{accounts}; time zone {rules.time_zone}; version {rules.version}"]
     lines += [f"note: {note}" for note in sources.notes]
     if sources.notes:
-        lines.append("Notes are about this machine: an account is not used where its part finds the same.")
+        lines.append("Notes are about this machine: a part that finds the same where it runs does not use the account.")
     report = {"ok": True, "faults": [], "notes": sources.notes, "version": rules.version}
     echo_report(report, lines, as_json=as_json)

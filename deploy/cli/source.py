@@ -81,7 +81,7 @@ def list_accounts(data: Path | None, *, as_json: bool) -> None:
             }
         )
     written = files.written_entries("sources", "source")
-    rows += [  # those that are too faulty to be read
+    rows += [  # entries that are too faulty to be read as accounts
         {
             **dict.fromkeys(("hook", "last_payload", "hooks", "read")),
             "source": str(written[number].get("source", "?")),

@@ -122,7 +122,7 @@ def test_check_config_notes_what_is_missing_here(tmp_path: Path) -> None:
             " set it before the start, or name a file, which is read again without a restart"
         ),
         f"note: asterisk/main: there is no {tmp_path}/queue_log",
-        "Notes are about this machine: an account is not used where its part finds the same.",
+        "Notes are about this machine: a part that finds the same where it runs does not use the account.",
     ]
     assert "sources asterisk/main, zendesk/acme" in said
     code, said = _run("check-config", str(tmp_path), "--json")

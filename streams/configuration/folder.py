@@ -13,7 +13,7 @@ from schemas.policies import Rules
 
 #: Files of the folder that have another reader.
 _OTHERS: Final = ("pulssi",)
-#: Files with rules. A part that only folds or shows is not stopped by a fault in `sources.toml`.
+#: Files with rules. `sources.toml` has none: a fault in it does not stop parts that do not read sources.
 RULE_FILES: Final = tuple(name for name in FILES if name != "sources")
 
 

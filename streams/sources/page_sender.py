@@ -40,7 +40,7 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account, by connections that whoever makes it opens and ends."""
+    """Sends the pages of one account; the caller opens and closes the connections."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PageSender:
         *,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the key of the position, None: no position is kept.
+        """`key` is the key of the position; None: no position is stored.
 
         `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
@@ -63,11 +63,11 @@ class PageSender:
         self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
         self._fast: dict[str, MapRow | None] = {}
-        #: Of states that could not be mapped when they were told last: the reason, by their places.
+        #: Polled states that could not be mapped in the last answer: the reason by the state's place.
         self._unmappable_states: dict[str, str] = {}
-        #: When states were told of which one could not be mapped, since the last that were written.
+        #: The times of polls in which a state could not be mapped, since states were last written.
         self._incomplete: set[int] = set()
-        #: Names that several of the vendor's queues have here: without one of these their state is not known.
+        #: Queue names that stand for several of the vendor's queues: if one's state is missing, their sum is unknown.
         self._shared = {name for name, times in Counter(account.rules.queues.values()).items() if times > 1}
         #: Letters that are still to be written.
         self._unmappable: list[VendorDeadLetter] = []
@@ -147,7 +147,7 @@ class PageSender:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
-        if payload.told_at:  # it comes again and again: one letter says it
+        if payload.told_at:  # a polled state repeats its fault at each poll: one letter is enough
             self._incomplete.add(payload.told_at)
             if self._unmappable_states.get(payload.where) == str(error):
                 return

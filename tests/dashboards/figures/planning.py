@@ -177,7 +177,7 @@ def _needed(panel: Asked, occupancy: str) -> dict[tuple[int, str, str], Needed]:
 
 @held("weeks", "Planning / Positions needed, by channel")
 def positions(panel: Asked) -> None:
-    """Each queue by itself, added up."""
+    """The sum of the positions of all queues, each computed alone."""
     for occupancy in OCCUPANCIES:
         expected: dict[tuple[int, str], int] = defaultdict(int)
         for (start, channel, _), one in _needed(panel, occupancy).items():

@@ -48,7 +48,7 @@ def test_nothing_configured_is_the_defaults(tmp_path: Path) -> None:
 
 
 def test_a_faulty_source_stops_no_rules(tmp_path: Path) -> None:
-    """A part that only folds or shows runs on: the gateway and the follower read that file."""
+    """Only the gateway and the follower read `sources.toml`: a fault in it does not stop other parts."""
     at = folder(tmp_path, {**WHOLE, "sources": '[[source]]\nsource = "zendsk"\n'})
     assert load_rules(at) == load_rules(folder(tmp_path, {"sources": ""}))
 

@@ -128,7 +128,7 @@ ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
     "email": (("url_imap", "path"), ("pseudonym_env", "pseudonym_file")),
 }
 #: If an entry has this key, it also needs one key of each group.
-TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
+ALSO_NEEDED: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
     "asterisk": {"table": (("database_env", "database_file"),)},
     "puzzel": {
         "customer_key": (("user",), ("password_env", "password_file"), ("channel",)),
@@ -137,14 +137,14 @@ TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
     },
 }
 #: Keys of which an entry may have only one, whatever its source.
-APART: Final = (
+ONLY_ONE_OF: Final = (
     ("pseudonym_env", "pseudonym_file"),
     ("token_env", "token_file"),
     ("password_env", "password_file"),
     ("database_env", "database_file"),
 )
 #: Keys that name what is followed: an account may have only one of them.
-FOLLOWED_APART: Final[dict[SourceName, tuple[str, ...]]] = {
+ONE_FOLLOWED: Final[dict[SourceName, tuple[str, ...]]] = {
     "asterisk": ("path", "database_env", "database_file"),
     "puzzel": ("customer_key", "database_env", "database_file"),
 }
@@ -272,10 +272,10 @@ class SourceEntry(Section):
         allowed = _COMMON | KEYS[self.source]
         for key in self.model_fields_set - allowed:
             raise ValueError(f"{self.source} takes no `{key}`")
-        for one, other in APART:
+        for one, other in ONLY_ONE_OF:
             if getattr(self, one) and getattr(self, other):
                 raise ValueError(f"has {one} and {other}: set only one")
-        followed = [key for key in FOLLOWED_APART.get(self.source, ()) if getattr(self, key)]
+        followed = [key for key in ONE_FOLLOWED.get(self.source, ()) if getattr(self, key)]
         if len(followed) > 1:
             raise ValueError(f"has {followed[0]} and {followed[1]}: make an account for each")
         if problem := self._lacking():
@@ -290,7 +290,7 @@ class SourceEntry(Section):
         for key in sorted(REQUIRED.get(self.source, ())):
             if not getattr(self, key):
                 return f"{self.source} needs `{key}`"
-        for key, groups in TOGETHER.get(self.source, {}).items():
+        for key, groups in ALSO_NEEDED.get(self.source, {}).items():
             for group in groups if getattr(self, key) else ():
                 if not any(getattr(self, each) for each in group):
                     return f"`{key}` also needs `{'` or `'.join(group)}`"

@@ -50,7 +50,7 @@ async def map_with_answers(
             if not request.path.startswith("/"):  # whole addresses come from answers, in imports only
                 raise UnmappableError("", "it gives no address of the vendor's API")
             try:
-                known[request] = _read_of(await ask(request), adapter.unread_keys)
+                known[request] = _without_unread(await ask(request), adapter.unread_keys)
             except VendorRefusedError as error:
                 if error.status not in _OF_ONE_THING:
                     raise
@@ -58,7 +58,7 @@ async def map_with_answers(
     return outcome
 
 
-def _read_of(answer: Any, unread: Iterable[str]) -> Any:  # noqa: ANN401 - JSON
+def _without_unread(answer: Any, unread: Iterable[str]) -> Any:  # noqa: ANN401 - JSON
     """Drop the unread keys, such as the texts of thousands of messages: all answers are in memory at once."""
     for each in answer if isinstance(answer, list) else [answer]:
         if isinstance(each, dict):

@@ -17,7 +17,7 @@ from streams.sources.answered_mapping import answers_at_most, map_with_answers
 from streams.sources.backfill.pages import Page, VendorPayload
 from streams.sources.checked_events import OutgoingEvent
 from streams.sources.connections import SourceConnections
-from streams.sources.source_gauges import one_of_each
+from streams.sources.source_gauges import merge_same_queues
 from streams.sources.source_positions import SourcePosition
 from streams.sources.vendor_dead_letters import VendorDeadLetter, vendor_letter
 from streams.times import now_ms
@@ -102,7 +102,7 @@ class PageSender:
         known = [each for each in states if each.at not in self._incomplete or each.queue not in self._shared]
         self._incomplete.clear()
         if known:
-            await self._gauges.write(one_of_each(known))
+            await self._gauges.write(merge_same_queues(known))
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
             position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
@@ -133,7 +133,7 @@ class PageSender:
         return self._fast[form]
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
-        given = Payload(payload.body, received_at=payload.told_at or now_ms(), line=payload.line)
+        given = Payload(payload.body, received_at=payload.polled_at or now_ms(), line=payload.line)
         at_most = answers_at_most(self._account.entry)
         outcome = await map_with_answers(
             self._adapter, payload.form, given, self._account.rules, self._api.get, at_most=at_most
@@ -147,8 +147,8 @@ class PageSender:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
-        if payload.told_at:  # a polled state repeats its fault at each poll: one letter is enough
-            self._incomplete.add(payload.told_at)
+        if payload.polled_at:  # a polled state repeats its fault at each poll: one letter is enough
+            self._incomplete.add(payload.polled_at)
             if self._unmappable_states.get(payload.where) == str(error):
                 return
             self._unmappable_states[payload.where] = str(error)

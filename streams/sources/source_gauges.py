@@ -17,7 +17,7 @@ class SourceGauges(OccasionalWriter):
         )
 
 
-def one_of_each(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
+def merge_same_queues(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
     """Merge the states of one answer that have the same queue name, in the order of their first.
 
     Counts of contacts are added up if each state has them; else the sum is unknown. Agents and slots become unknown,

@@ -24,7 +24,7 @@ class VendorPayload(NamedTuple):
     line: int = 0
     #: For a polled state, when it was received: UTC milliseconds, the same for all states of one answer. 0 for all
     #: other payloads.
-    told_at: int = 0
+    polled_at: int = 0
 
 
 class Page(NamedTuple):

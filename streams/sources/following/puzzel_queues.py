@@ -50,18 +50,18 @@ async def follow_queues(account: Account) -> AsyncIterator[Page]:
         puzzel = _Puzzel(account, api)
         while True:
             begun = loop.time()
-            queues, told_at = await puzzel.queues(), now_ms()
+            queues, polled_at = await puzzel.queues(), now_ms()
             if not queues and not has_said_none:
                 _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
             has_said_none = not queues
-            yield Page(tuple(_payload(each, told_at) for each in queues), {})
+            yield Page(tuple(_payload(each, polled_at) for each in queues), {})
             await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 
-def _payload(queue: Any, told_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
+def _payload(queue: Any, polled_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
     number = queue.get("id") if isinstance(queue, dict) else None
     place = f"queue {number}" if isinstance(number, int) else "queues"
-    return VendorPayload("queue_state", orjson.dumps(queue), place, told_at=told_at)
+    return VendorPayload("queue_state", orjson.dumps(queue), place, polled_at=polled_at)
 
 
 class _RefusedError(Exception):

@@ -99,7 +99,7 @@ def open_spans(calendar: Calendar, stretch: int) -> OpenSpans:
 
 
 def days_unlike_their_weekday(calendar: Calendar, first: date, last: date) -> list[date]:
-    """Give the days of [first, last] that are closed, public holidays, or have hours of their own, in order."""
+    """List the days from `first` to `last` that are closed, are public holidays, or have hours of their own."""
     begin, end = _number(first), _number(last)
     found: set[int] = set()
     for index, hours in enumerate(calendar.hours):

@@ -309,7 +309,7 @@ GATEWAY_LAST_PAYLOAD: Final = MetricDefinition(
 GATEWAY_FAULT: Final = MetricDefinition(
     "pulssi_gateway_fault",
     "accounts",
-    "1 while the account's entry or a secret of it is faulty: its hooks are answered with 503, or by its former entry.",
+    "1 while the account's entry is faulty or lacks its secret: hooks get 503, or its former entry stays in force.",
     _ACCOUNT,
 )
 GATEWAY_UNKNOWN: Final = MetricDefinition(

@@ -150,14 +150,14 @@ class Settings(BaseModel):
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "pulssi"
     """The ClickHouse database that holds everything."""
     clickhouse_cluster: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$")] = ""
-    """The name of a ClickHouse cluster of one shard with several replicas, as `system.clusters` has it: tables are
-    replicated, statements that change the schema run `ON CLUSTER`, writes wait for a quorum, and reads by parts see all
-    that was written. The same for all parts; empty: one server."""
+    """The name in `system.clusters` of a ClickHouse cluster of one shard with several replicas: tables are replicated,
+    statements that change the schema run `ON CLUSTER`, writes wait for a quorum, and parts read all that was written.
+    The same for all parts; empty: one server."""
     clickhouse_quorum: Annotated[str, Field(pattern=r"^(auto|[2-9])$")] = "auto"
-    """With `clickhouse_cluster`: how many replicas have to have a write before it counts; `auto`: more than half."""
+    """With `clickhouse_cluster`: how many replicas must store a write before it counts; `auto`: more than half."""
     clickhouse_writer_password_file: str = ""
-    """The file with the password that `pulssi migrate` gives ClickHouse's user `pulssi_writer`, each time; empty: its
-    password stays as it is. ClickHouse is sent a salted hash."""
+    """The file with the password of ClickHouse's user `pulssi_writer`: each `pulssi migrate` sets it, by a salted hash.
+    Empty: the password stays as it is."""
     clickhouse_reader_password_file: str = ""
     """The same for `pulssi_reader`."""
     clickhouse_grafana_password_file: str = ""
@@ -173,9 +173,9 @@ class Settings(BaseModel):
     replication: Annotated[int, Field(ge=1, le=7)] = 1
     """Copies of each topic when it is created. From 3 on, a write needs two, and any one may fail."""
     worker_name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$")] = ""
-    """A name of this worker alone, the same after a restart, such as that of its pod: a worker that comes back within
-    `worker_away_s` gets its partitions back, and those of others stay where they are. Empty: a worker that ends leaves
-    its partitions to others at once, and each end and each start moves some."""
+    """A name that only this worker has, and keeps after a restart, such as its pod's name: if it comes back within
+    `worker_away_s`, it gets its partitions back, and no others move. Empty: a worker that ends leaves its partitions to
+    others at once, and each end and each start moves some."""
     worker_away_s: Annotated[int, Field(ge=6, le=1800)] = 30
     """How many seconds a worker with a name may be away before others get its partitions."""
     contacts_in_hand: Annotated[int, Field(ge=0, le=10_000_000)] = 16_000

@@ -40,7 +40,7 @@ FETCH_BYTES: Final = 6 * 1024 * 1024
 #: Batches that wait in an agent's channel; more would be latency, fewer would idle. Batches grow with the backlog.
 BATCHES_AHEAD: Final = 4
 
-#: Of a worker without a name: how long its partitions stand still when it dies.
+#: How long the partitions of a worker without a name stand still when it dies.
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_S: Final = 1.0
 #: How soon the partitions of a new or recreated topic are assigned to a worker.
@@ -87,7 +87,7 @@ class Worker(faust.App):
             broker_session_timeout=settings.worker_away_s if name else SESSION_TIMEOUT_S,
             broker_heartbeat_interval=HEARTBEAT_S,
             consumer_group_instance_id=name,
-            # Faust refuses an assignment that was made for another host: who comes back may have got another one.
+            # Faust refuses an assignment that was made for another host; a restarted worker may be on another one.
             node_hostname=settings.worker_name or None,
             broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
             broker_request_timeout=REQUEST_TIMEOUT_S,

@@ -13,7 +13,7 @@ from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
 from dashboards.grafana_definitions.pieces import SELECTED
 from dashboards.grafana_definitions.site import Json, Site
 
-#: An agent's events have no contact.
+#: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
 _ONE: Final = "contact_id = ${contact:singlequote} AND contact_id != ''"
 
 #: Of all samples but tags the tag is empty.

@@ -34,7 +34,7 @@ SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team')}"
 #: In a panel that is repeated by channel, `channel` is that panel's own.
 PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
 SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team')}"
-#: A row for each channel that is chosen, or that may be: where a channel has nothing, a zero is shown for it.
+#: A row for each channel that is selected, so that a channel without contacts is shown with 0.
 EVERY_CHANNEL: Final = "arrayJoin(CAST([${channel:singlequote}], 'Array(String)'))"
 TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
 IN_RANGE: Final = "$__timeFilter(pane_start)"
@@ -80,9 +80,9 @@ def quote(value: str) -> str:
 
 
 def of_place(site: Site, value: Literal["objective", "target_ms"], *metrics: Metric) -> str:
-    """What a policy on these metrics, else on the first response, says in a channel and queue; NULL where none applies.
+    """Write as SQL the objective or target of a channel and queue, by a policy on `metrics`, else on first response.
 
-    Policies for one priority or segment are left out: a row of a queue is of all of them.
+    NULL where no policy applies. Policies for one priority or segment are left out: a queue's row includes all of them.
     """
     cases = [
         f"{_place(policy)}, {getattr(policy, value)}"

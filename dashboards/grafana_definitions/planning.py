@@ -1,4 +1,4 @@
-"""The dashboard *Planning*: what is to be expected, the agents it needs, and what came by interval and weekday."""
+"""The dashboard *Planning*: the forecast, the agents that it needs, and past volumes by interval and weekday."""
 
 # ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
 
@@ -49,25 +49,26 @@ ORDER BY time, channel"""
 
 
 _METHOD: Final = (
-    "Forecast: the mean of the same weekday and half hour in the $weeks weeks before, by the centre's clock, of as "
-    "many as there are. Left out are days that the calendar closes or gives hours of its own, those up to the queue's "
-    "first one, and odd days: far more or far fewer visits than is usual on that weekday."
+    "Forecast: the mean of the same weekday and half hour in the $weeks weeks before, or in as many as are known. "
+    "These days are left out: closed days, public holidays and days with special opening hours; days up to the queue's "
+    "first contact; days with far more or far fewer contacts than is usual on that weekday."
 )
 
 
 def _staffing(site: Site) -> str:
-    """Say what staffing is computed from."""
+    """Describe how agents and positions are computed."""
     promises = ", ".join(
         f"{promise(policy)} ({policy.name})"
         for policy in site.policies()
         if policy.metric in {"queue_wait", "first_response"} and policy.priority is None and policy.segment is None
     )
     return (
-        "Agents by Erlang C, from the forecast and the mean handle time of the same days: the fewest with whom the "
-        f"policy of the queue is kept ({promises or 'there is none'}) and who are busy for $occupancy of their time at "
-        "most. Positions: agents / (1 - shrinkage), rounded up; shrinkage, now $shrinkage, is the share of paid time "
-        "in which they are not there. Nobody gives up waiting in this model, so it asks for rather too many. An agent "
-        "who has several chats at once counts as several."
+        "Agents: the fewest with whom the queue's target is met "
+        f"({promises or 'no policy sets one'}), at an occupancy of at most $occupancy; by Erlang C, from the forecast "
+        "and the mean handle time of the same days. Positions: agents / (1 - shrinkage), rounded up; shrinkage, here "
+        "$shrinkage, is the share of paid time in which agents are not available. Erlang C assumes that no customer "
+        "gives up waiting, so the result is somewhat too high. It also assumes that an agent handles one contact at a "
+        "time: where agents handle several chats at once, fewer are needed."
     )
 
 
@@ -85,39 +86,40 @@ def planning(site: Site) -> Json:
     )
     expected = lines(
         "Entered and forecast",
-        f"Visits of queues a half hour. {_METHOD} Forecasts of days to come grow worse with the distance: they know no "
-        "trend, and no campaign. Choose a range that reaches into the next days.",
+        f"Contacts that entered a queue, by half hour. {_METHOD} The forecast knows no trend and no campaign, so it is "
+        "less exact for days further ahead. For coming days, choose a time range that ends in the future.",
         staffing.entered_and_expected(site),
         step="30m",
         colours={"Entered": "blue", "Forecast": "orange"},
     )
     errors = table(
-        "How far off the forecast was, the worst first",
-        f"Of {staffing.JUDGED_DAYS} days, the last one being yesterday or the end of an earlier range; each was "
-        "forecast from the weeks before it alone. Off by day: the differences of the days, whatever their sign, / what "
-        "entered (WAPE). Off by half hour: the same of half hours; in small queues chance alone makes it large. Bias: "
-        "forecast / entered - 1; below 0 too little was forecast. Days without a forecast are left out.",
+        "Forecast error by queue, the largest first",
+        f"Over {staffing.JUDGED_DAYS} days up to yesterday, or up to the end of the time range if that is earlier. "
+        "Each day is forecast only from the weeks before it; days without a forecast are left out. Error by day: the "
+        "absolute differences of all days / the contacts that entered (WAPE). Error by half hour: the same by half "
+        "hour; in small queues chance alone makes it large. Bias: forecast / entered - 1; below 0 the forecast was "
+        "too low.",
         staffing.forecast_errors(site),
         (
             *QUEUE,
             column("Forecast", NUMBER),
-            *(column(name, SHARE) for name in ("Bias", "Off by day")),
-            column("Off by half hour", SHARE, width=136),
+            *(column(name, SHARE) for name in ("Bias", "Error by day")),
+            column("Error by half hour", SHARE, width=136),
         ),
     )
     needed = lines(
         "Positions needed, by channel",
-        f"{_staffing(site)} Each queue by itself, added up: agents who serve several queues are needed less.",
+        f"{_staffing(site)} The sum of all queues, each computed alone: agents who serve several queues can be fewer.",
         staffing.positions_over_time(site),
         step="30m",
         name="channel",
         style={"lineInterpolation": "stepAfter"},
     )
     busiest = table(
-        "The busiest half hour of each queue, the largest first",
-        "The half hour of the range with the most load by the forecast, past or to come. Load: forecast x AHT / 30 "
-        "minutes, in Erlang. "
-        f"{_staffing(site)} Level, mean wait and occupancy: what that gives.",
+        "The busiest half hour of each queue, most positions first",
+        "The half hour of the time range, past or future, with the most positions by the forecast. Load: forecast x "
+        f"AHT / 30 minutes, in Erlang. {_staffing(site)} Level, mean wait and occupancy: the service level, wait and "
+        "occupancy to be expected with these agents.",
         staffing.busiest_half_hours(site),
         (
             *QUEUE,
@@ -153,7 +155,7 @@ def planning(site: Site) -> Json:
         site,
         "pulssi-planning",
         "Planning",
-        "What is to be expected and the agents it needs; volumes, handle times and levels by interval and weekday.",
+        "The forecast and the agents that it needs; volumes, handle times and service levels by interval and weekday.",
         [
             row(3, (24, DATA_AS_OF)),
             row(9, (14, expected), (10, errors)),

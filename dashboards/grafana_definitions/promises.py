@@ -1,4 +1,4 @@
-"""What a policy promises, in words for people."""
+"""A policy's target and objective as text, such as `80 % within 20 s`."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def duration(seconds: int) -> str:
 
 
 def promise(policy: Policy) -> str:
-    """Write what a policy promises."""
+    """Write a policy's objective and target."""
     return f"{policy.objective * 100:g} % within {duration(policy.target_ms // 1_000)}"

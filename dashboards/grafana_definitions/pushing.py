@@ -31,8 +31,8 @@ from dashboards.grafana_definitions.site import (
 )
 
 _NOT_FOUND: Final = 404
-#: How Grafana refuses to change what files made: a data source, a dashboard, and what belongs to alerts. Not every
-#: release tells before whence a rule came.
+#: Grafana's errors when it refuses to change something that was provisioned from files: a data source, a dashboard, and
+#: alert rules and contact points. Some releases do not show beforehand that a rule is provisioned.
 _OF_FILES: Final = re.compile("read-only data source|provisioned dashboard|provenance")
 
 #: Tells Pulssi's alerts from others in a shared policy tree.

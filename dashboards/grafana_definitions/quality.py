@@ -53,7 +53,7 @@ WHERE day >= toDate($__fromTime) AND day <= toDate($__toTime) + 1 AND {PLACE}
 GROUP BY channel, queue
 ORDER BY "At first contact" ASC NULLS LAST, channel, queue"""
 
-#: `slow` itself has no duration: it is that of the response that the same event ended.
+#: A sample `slow` has no duration: the query takes it from the response sample that the same event caused.
 SLOWEST: Final = f"""SELECT contact_id, channel, queue, toUnixTimestamp64Milli(at) AS "When", value_ms / 1000 AS "Took"
 FROM samples
 WHERE $__timeFilter(at) AND sample IN ('first_response', 'next_response') AND {SELECTED}

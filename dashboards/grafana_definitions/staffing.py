@@ -1,6 +1,6 @@
-"""Questions about what is likely to come, and how many agents that needs: by ClickHouse's view `forecast` and Erlang C.
+"""Queries about the forecast and the agents that it needs, by ClickHouse's view `forecast` and its Erlang C functions.
 
-What differs between installations is written in: the days that calendars close, and the promise of each queue's policy.
+They contain what differs between installations: the days that calendars close, and the target of each queue's policy.
 """
 
 # ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
@@ -14,7 +14,7 @@ from dashboards.grafana_definitions.pieces import PLACE, of_place, quote
 from dashboards.grafana_definitions.site import Site
 from schemas.calendars import Calendar, days_unlike_their_weekday
 
-#: The error of the forecast is told of so many days, which are over.
+#: How many past days the error of the forecast is computed over.
 JUDGED_DAYS: Final = 28
 
 _TODAY: Final = "toDate32(now(), '${tz}')"
@@ -23,7 +23,7 @@ _LAST: Final = "toDate32($__toTime, '${tz}')"
 
 
 def closed_days(site: Site) -> str:
-    """Write which days are not like their weekday, by queue, as the view takes them: last year, this and the next."""
+    """Write the view's argument: by queue, the days of last, this and next year that are unlike their weekday."""
     calendars = {"": site.rules.calendar, **site.rules.queue_calendars}
     parts = [f"{quote(queue)}, [{_days(calendar, site.today.year)}]" for queue, calendar in sorted(calendars.items())]
     return f"map({', '.join(parts)})"
@@ -41,7 +41,7 @@ def _forecast(site: Site, first: str, last: str) -> str:
 
 
 def entered_and_expected(site: Site) -> str:
-    """What entered and what was to be expected, by half hour."""
+    """Query the contacts that entered and the forecast, by half hour."""
     return f"""SELECT toDateTime(interval_start, 'UTC') AS time,
   sumOrNull(entered) AS "Entered", sumOrNull(expected) AS "Forecast"
 FROM {_forecast(site, _FIRST, _LAST)}
@@ -51,12 +51,12 @@ ORDER BY time"""
 
 
 def forecast_errors(site: Site) -> str:
-    """How far the forecast was off, by queue: of days that were forecast, by half hour and by day."""
+    """Query the error of the forecast by queue, over half hours and over days that have a forecast."""
     last = f"least({_TODAY}, addDays({_LAST}, 1)) - 1"
     return f"""SELECT channel, queue, sum(came) AS "Entered", sum(forecast) AS "Forecast",
   "Forecast" / nullIf("Entered", 0) - 1 AS "Bias",
-  sum(abs(forecast - came)) / nullIf("Entered", 0) AS "Off by day",
-  sum(off) / nullIf("Entered", 0) AS "Off by half hour"
+  sum(abs(forecast - came)) / nullIf("Entered", 0) AS "Error by day",
+  sum(off) / nullIf("Entered", 0) AS "Error by half hour"
 FROM (
   SELECT day, channel, queue, sum(assumeNotNull(entered)) AS came, sum(assumeNotNull(expected)) AS forecast,
     sum(abs(assumeNotNull(expected) - assumeNotNull(entered))) AS off
@@ -65,11 +65,11 @@ FROM (
   GROUP BY day, channel, queue
 )
 GROUP BY channel, queue
-ORDER BY "Off by day" DESC NULLS LAST, channel, queue"""
+ORDER BY "Error by day" DESC NULLS LAST, channel, queue"""
 
 
 def _needed(site: Site) -> str:
-    """Each half hour of each queue with its load in Erlang, its promise, and the agents that it needs."""
+    """A subquery: each half hour of each queue with its load in Erlang, its target, and the agents that it needs."""
     target_ms, objective = of_place(site, "target_ms", "queue_wait"), of_place(site, "objective", "queue_wait")
     return f"""(
   SELECT interval_start, interval_local, channel, queue, expected, aht_ms / 1000 AS aht_s,
@@ -82,7 +82,7 @@ def _needed(site: Site) -> str:
 
 
 def positions_over_time(site: Site) -> str:
-    """Positions needed by half hour and channel."""
+    """Query the positions needed, by half hour and channel."""
     return f"""SELECT toDateTime(interval_start, 'UTC') AS time, channel, sumOrNull(positions) AS needed
 FROM {_needed(site)}
 GROUP BY time, channel
@@ -90,7 +90,7 @@ ORDER BY time, channel"""
 
 
 def busiest_half_hours(site: Site) -> str:
-    """Of each queue the half hour with the most load: what it needs, and what Erlang C says would come of it."""
+    """Query the half hour with the most positions of each queue, and the service level that Erlang C expects in it."""
     return f"""SELECT channel, queue, interval_local AS "Half hour", expected AS "Forecast",
   aht_s AS "AHT", load AS "Load", target_s AS "Target", objective AS "Objective",
   agents AS "Agents", positions AS "Positions",

@@ -168,7 +168,7 @@ def tags(site: Site) -> Json:
                     8,
                     table(
                         "Are contacts tagged?",
-                        "Tagged: contacts with a tag in effect. Untagged: that were resolved without one.",
+                        "Tagged: contacts with a tag in effect. Untagged: contacts that were resolved without a tag.",
                         HEALTH,
                         (*QUEUE, column("Resolved untagged", title="Untagged"), column("Share untagged", SHARE)),
                     ),
@@ -177,7 +177,7 @@ def tags(site: Site) -> Json:
                     8,
                     table(
                         "Surges in the range",
-                        "Alerts of floor rules on surges; what they are judged by says docs/alerts.md.",
+                        "Alerts because a tag came far more often than usual. docs/alerts.md says when one fires.",
                         SURGES,
                         (
                             column("alert_id", hidden=True),

@@ -27,7 +27,7 @@ _ASKED: Final = {
     "tag": ("Tag", _distinct("tag", "tag_panes", in_channels=True)),
 }
 
-#: Variables with a number that is chosen: label, choices, and the one that holds unless another is chosen.
+#: Variables with a number: label, choices and default.
 _NUMBERS: Final = {
     "weeks": ("Weeks", ("4", "6", "8", "10", "13"), "8"),
     "shrinkage": ("Shrinkage", ("0", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4", "0.5"), "0.3"),

@@ -101,7 +101,7 @@ def _secret(settings: Settings, name: str, check: Callable[[str], str], faults: 
     if not path:
         return value
     if value.get_secret_value():
-        faults.append(f"{_variable(name)} and {_variable(name)}_FILE are set: leave one")
+        faults.append(f"{_variable(name)} and {_variable(name)}_FILE are set: set only one")
         return NONE
     text = _text_of(path, f"{name}_file", faults)
     try:

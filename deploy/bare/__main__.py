@@ -31,12 +31,12 @@ _OF_THIS_MACHINE: Final = frozenset({f"{PREFIX}{name}" for name in ("CLICKHOUSE_
 @click.option(
     "--grafana",
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
-    help="A Grafana to run as well: its unpacked folder, with bin and public; at port GRAFANA_PUBLISHED or 3000.",
+    help="Also run this Grafana: an unpacked folder with bin and public. Its port is GRAFANA_PUBLISHED, or 3000.",
 )
 @click.option(
     "--grafana-plugins",
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
-    help="Where its data source grafana-clickhouse-datasource is (default: data/plugins in its folder).",
+    help="The folder with its plugin grafana-clickhouse-datasource (default: data/plugins in Grafana's folder).",
 )
 @port_base_option
 def bare(

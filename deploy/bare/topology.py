@@ -25,15 +25,15 @@ _PORTS: Final[Mapping[str, int]] = {"kafka": 9092, "clickhouse": 8123}
 MIGRATE: Final = "migrate"
 DASHBOARDS: Final = "dashboards"
 GRAFANA: Final = "grafana"
-#: Where the step `dashboards` writes, and Grafana reads, in their containers.
+#: In the containers, the folder that the step `dashboards` writes, and the one that Grafana reads.
 _PROVISIONING: Final = ("/var/lib/pulssi", "/etc/grafana/provisioning")
-#: A new Grafana makes its database first.
+#: Long, because a new Grafana first makes its database.
 GRAFANA_READY_WITHIN_S: Final = 300.0
 
 
 @dataclass(frozen=True)
 class GrafanaProgram:
-    """A Grafana of this machine: its unpacked folder, its plugins' folder, and the port it is to have."""
+    """A Grafana on this machine: its unpacked folder, its plugins' folder, and the port that it gets."""
 
     home: Path
     plugins: Path
@@ -117,7 +117,7 @@ def _dashboards(services: Mapping[str, Service], layout: StackLayout, config: Pa
 def _grafana(
     services: Mapping[str, Service], layout: StackLayout, secrets: Path, grafana: GrafanaProgram
 ) -> PartDefinition:
-    """Run the container's entry point, with Grafana itself in the place of the image's script."""
+    """Run the container's entry point; it starts this Grafana instead of the image's script."""
     service = services[GRAFANA]
     program = shlex.join([str(grafana.home / "bin" / "grafana"), "server", "-homepath", str(grafana.home)])
     *shell, script = service.entrypoint

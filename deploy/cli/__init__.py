@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is meant; a wrong name is answered with the nearest that there is."""
+        """Find the command; for a wrong name the error suggests the nearest command."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

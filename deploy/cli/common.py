@@ -39,10 +39,10 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help="Repor
 
 
 class NearestChoice(click.Choice[str]):
-    """A word of a list; a wrong one is answered with the nearest that there is."""
+    """One word of a list; for a wrong word the error suggests the nearest one."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own
-        """Say what there is, and what may be meant."""
+        """List the choices, and suggest the nearest."""
         return f"{super().get_invalid_choice_message(value, ctx)[:-1]}{did_you_mean(str(value), self.choices)}"
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Letters that the list shows of each kind, the newest last.
 _SHOWN: Final = 20
-#: How often a replay waits until all is stored, and marks what was sent.
+#: How often a replay waits until Kafka has stored all sent records, and then marks their letters.
 _SETTLE_EVERY_S: Final = 5.0
 
 
@@ -191,10 +191,10 @@ def replay(
     """Send dead letters again, after what was wrong is corrected.
 
     An event goes to the topic of its channel, under the key that it must have. A vendor's payload is mapped again, by
-    the adapter and sources.toml as they are now; what it leaves out is asked of the vendor's API, at most
-    requests_per_minute times a minute, also with --dry-run. A letter that would be a dead letter again is not sent but
-    named. Sending one twice does no harm: an event counts once. One that is ended goes on with the others. Exits with 1
-    if any could not be sent.
+    the adapter and sources.toml as they are now; for what it leaves out the vendor's API is asked, at most
+    requests_per_minute times a minute, also with --dry-run. A letter that would be a dead letter again is reported and
+    not sent. Sending one twice does no harm: an event counts once. A stopped replay continues when it is run again.
+    Exits with 1 if any could not be sent.
     """
     if bool(ids) == everything:
         fail("name the letters, or say --all", Exit.UNUSABLE)
@@ -208,7 +208,7 @@ def replay(
     from streams.sources.event_producer import ProduceError
 
     meter = ProgressMeter("replaying", 1.0)
-    with exit_if_unreachable(settings, lambda: "; the same command goes on"), meter:
+    with exit_if_unreachable(settings, lambda: "; run the command again to continue"), meter:
         try:
             outcomes = asyncio.run(_replay(settings, letters, meter, dry_run=dry_run))
         except ProduceError as error:
@@ -224,7 +224,7 @@ def replay(
         for name, why in islice(refused.items(), _SHOWN):
             click.echo(printable(f"{name}: not sent: {why}"), err=True)
         if left := max(0, len(sent) - _SHOWN) + max(0, len(refused) - _SHOWN):
-            click.echo(f"and {left:,} more: --json names all", err=True)
+            click.echo(f"and {left:,} more: --json lists all", err=True)
         click.echo(f"{verb} {sum(sent.values()):,} events of {len(sent):,} letters; {len(refused):,} were refused")
     raise SystemExit(Exit.NO if refused else Exit.DONE)
 
@@ -311,7 +311,7 @@ def _with_body(letter: Letter, body: bytes) -> Letter:
 
 
 class _Outcomes:
-    """What came of each letter: how many events it gave, or why it was not sent."""
+    """The outcome of each letter: how many events were sent, or why it was refused."""
 
     def __init__(self) -> None:
         self.sent: dict[str, int] = {}
@@ -319,9 +319,9 @@ class _Outcomes:
 
 
 async def _replay(settings: Settings, letters: list[Letter], meter: ProgressMeter, *, dry_run: bool) -> _Outcomes:
-    """Map letters and send them, one after the other; what was sent is marked every few seconds, and at the end.
+    """Map and send letters one after the other, and mark the sent ones every few seconds and at the end.
 
-    So a replay that is ended goes on with the others. Raises what the clients of Kafka raise.
+    So a replay that is stopped and run again continues with the rest. Raises the errors of Kafka's clients.
     """
     from streams.configuration.environment import config_folder
     from streams.dead_letters.letter_topic import mark

@@ -24,8 +24,8 @@ def follow(source: str | None, account: str | None) -> None:
     stored. `pulssi up` runs it if sources.toml has an account to follow.
 
     Health and metrics are at PULSSI_FOLLOW_PORT (/healthz, /readyz, /metrics). Ends with 1 if no account can be
-    followed or sources.toml is no TOML, with 70 for a bug: start it again after 70. A faulty account stops no other: it
-    is named, and followed once it is mended.
+    followed or sources.toml is no TOML, with 70 for a bug: start it again after 70. The log names a faulty account,
+    which is followed once it is corrected; the others are followed meanwhile.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi follow asterisk main
     """

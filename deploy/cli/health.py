@@ -35,7 +35,7 @@ def _listens(host: str, port: int) -> bool:
 
 
 def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[str, int] | None, list[str]]:
-    """Say what is amiss, and how to end then, None where all is well; and what the parts add."""
+    """Return the first fault with its exit code, None if all is well, and the notices of the parts."""
     host = _host(settings)
     ports = {name: getattr(settings, f"{name}_port") for name in parts or OWN_PARTS}
     # A container runs one part: the one whose port is open.
@@ -63,7 +63,7 @@ def health(parts: tuple[str, ...], wait_s: float, *, ready: bool) -> None:
     """Ask a PART of this machine whether it is healthy.
 
     Without a PART, each that listens here is asked, at the ports of the settings; in a container that is its own.
-    A healthy part may add what somebody has to mend, such as a faulty account of sources.toml.
+    A healthy part may add a fault that somebody must correct, such as a faulty account of sources.toml.
     Ends with 1 where one is not, with 3 where none answers.
 
     Example: pulssi health worker

@@ -172,7 +172,7 @@ def run_import(run: "Import", meter: ProgressMeter, settings: object) -> "Import
             loop.add_signal_handler(number, run.stop)
         return await run.run()
 
-    with exit_if_unreachable(cast("Settings", settings), lambda: "; the same command goes on"), meter:
+    with exit_if_unreachable(cast("Settings", settings), lambda: "; run the command again to continue"), meter:
         try:
             return asyncio.run(until_end())
         except (ProduceError, VendorRefusedError) as error:
@@ -201,5 +201,5 @@ def report_lines(report: "ImportReport") -> list[str]:
         kept = f"{report.dead_letters:,} could not be mapped and are kept in contacts.dlq"
         lines.append(f"{kept}; the first: {report.first_reason}")
     if not report.finished:
-        lines.append("ended before all was read: the same command goes on")
+        lines.append("ended before all was read: run the command again to continue")
     return lines

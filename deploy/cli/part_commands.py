@@ -114,7 +114,7 @@ def gateway() -> None:
 
     Health and metrics are at PULSSI_GATEWAY_PORT (/healthz, /readyz, /metrics). Several may run behind a proxy. Ends
     with 1 where somebody must act first, as where sources.toml is no TOML, with 70 for a bug: start it again after 70.
-    A faulty account stops no other: it is named, and used once it is mended.
+    The log names a faulty account, which is used once it is corrected; the others are used meanwhile.
 
     Example: PULSSI_KAFKA_BROKERS=kafka:9092 pulssi gateway
     """

@@ -256,8 +256,8 @@ def _part_line(report: Mapping[str, object]) -> str:
 def status(data: Path | None, *, as_json: bool) -> None:
     """Show each part, its address, and whether it is ready.
 
-    Every part is asked now. A part that is ready may add what somebody has to mend, such as a change of sources.toml
-    that is refused. Exit 1 where one is not ready, or nothing runs.
+    Every part is asked now. A ready part may add a fault that somebody must correct, such as a refused change of
+    sources.toml. Exits with 1 if a part is not ready, or nothing runs.
 
     Example: pulssi status --json
     """

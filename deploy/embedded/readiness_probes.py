@@ -18,16 +18,16 @@ LONGEST_ANSWER: Final = 4096
 
 
 class PartAnswer(NamedTuple):
-    """What a part says of itself."""
+    """What a part answers when it is asked for its health."""
 
-    #: None: all is well.
+    #: Why it is not well; None if it is.
     fault: str | None
-    #: What people should know although all is well; empty: nothing.
+    #: What people should correct although the part is well; empty if nothing.
     notice: str = ""
 
 
 def _answer(server: Address, path: str, expected: str | None = None) -> PartAnswer:
-    """Ask whether GET answers 200, and as expected. The server's user and password are sent."""
+    """Ask whether GET answers 200 with the expected text. Sends the server's user and password."""
     headers = {}
     if server.user is not None:
         login = b64encode(f"{server.user}:{server.password}".encode()).decode()
@@ -50,7 +50,7 @@ def _answer(server: Address, path: str, expected: str | None = None) -> PartAnsw
 
 
 def http_answer(url: str) -> PartAnswer:
-    """Ask a part's own server how it is."""
+    """Ask a part for its health."""
     server = Address(url)
     return _answer(server, server.path or "/")
 

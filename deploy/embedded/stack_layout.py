@@ -127,10 +127,10 @@ def plan_layout(settings: Settings, folder: Path, port_base: int | None, say: Ca
 
 
 def _without_accounts() -> set[str]:
-    """Name the parts that `sources.toml` of the configuration in force has nothing for.
+    """Name the parts for which `sources.toml` has no account.
 
-    A faulty entry counts: the part that it is for says what is wrong, and uses it once it is mended. Raises
-    ConfigurationError where the file cannot be used at all.
+    A faulty entry counts as an account: its part says what is wrong, and uses it once it is corrected. Raises
+    ConfigurationError if the file cannot be used at all.
     """
     files = read_sources(config_folder())
     files.faults_by_entry("source")

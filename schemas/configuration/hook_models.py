@@ -223,7 +223,7 @@ class DestinationEntry(Section):
         """Name what a destination of this type must not have."""
         secrets, addresses = len(self.secret_env) + len(self.secret_file), self._addresses()
         if len(addresses) > 1:
-            return f"has {' and '.join(addresses)}: leave one"
+            return f"has {' and '.join(addresses)}: set only one"
         if secrets and self.type in _NO_SECRET:
             return f"{self.type} takes no secret besides its address"
         if secrets > 1 and self.type != "webhook":

@@ -57,7 +57,7 @@ class Place(Section):
         if (self.path is None) == (self.value is None):
             raise ValueError("needs `path` or `value`, and not both")
         if self.values and self.vocabulary is not None:
-            raise ValueError("has `values` and `vocabulary`: leave one")
+            raise ValueError("has `values` and `vocabulary`: set only one")
         return self
 
 

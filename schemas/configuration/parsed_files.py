@@ -101,7 +101,7 @@ class ParsedFiles:
             self.add_fault("hooks", ("destination", number, "name"), "appears twice: rename one")
 
     def _note_same_accounts(self) -> None:
-        """Note all entries of one account: nobody knows which of them is meant."""
+        """Add a fault to every entry of an account that has several: it is unknown which one is meant."""
         seen: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, entry in self.sources:
             seen[entry.source, entry.account].append(number)
@@ -138,7 +138,7 @@ class ParsedFiles:
         return self._not_toml + [line for _, line in self.faults_with_paths()]
 
     def faults_with_paths(self) -> list[tuple[TomlPath, str]]:
-        """List the faults of files that are TOML, as `faults` does, each with its place in its file."""
+        """List the faults of files that are TOML, each with its path in the file and its line as in `faults`."""
         order = list(models.FILES)
         located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
@@ -163,7 +163,7 @@ class ParsedFiles:
         return found
 
     def written_entries(self, file: str, key: str) -> list[Mapping[str, Any]]:
-        """Give the entries of a file's list as they are written, faulty ones too; one that is no table is empty."""
+        """Return the entries of a file's list as written, faulty ones too; one that is no table is empty."""
         listed = self._raw[file].get(key)
         return [each if isinstance(each, dict) else {} for each in (listed if isinstance(listed, list) else [])]
 

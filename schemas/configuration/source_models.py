@@ -49,7 +49,7 @@ def _address(value: str) -> str:
 Address = Annotated[str, Field(max_length=1000), AfterValidator(_address)]
 
 _ACCOUNT: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
-#: Between two questions for states.
+#: The shortest and the longest time between two polls.
 _SHORTEST_MS: Final = 5_000
 _LONGEST_MS: Final = 300_000
 _TABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$"
@@ -58,7 +58,7 @@ _IMAP: Final = r"^imaps?://[^\s/@]+$"
 
 
 def is_account_name(value: str) -> bool:
-    """Tell whether an account may be called so."""
+    """Tell whether a text may be an account's name."""
     return re.search(_ACCOUNT, value) is not None and not value.endswith("\n")
 
 
@@ -127,8 +127,8 @@ REQUIRED: Final[dict[SourceName, frozenset[str]]] = {
 ONE_OF: Final[dict[SourceName, tuple[tuple[str, str], ...]]] = {
     "email": (("url_imap", "path"), ("pseudonym_env", "pseudonym_file")),
 }
-#: What else an entry with a key needs: one of each group.
-TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
+#: If an entry has this key, it also needs one key of each group.
+ALSO_NEEDED: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
     "asterisk": {"table": (("database_env", "database_file"),)},
     "puzzel": {
         "customer_key": (("user",), ("password_env", "password_file"), ("channel",)),
@@ -136,15 +136,15 @@ TOGETHER: Final[dict[SourceName, dict[str, tuple[tuple[str, ...], ...]]]] = {
         "every": (("customer_key",),),
     },
 }
-#: Of these an entry has one, for any source that takes them.
-APART: Final = (
+#: Keys of which an entry may have only one, whatever its source.
+ONLY_ONE_OF: Final = (
     ("pseudonym_env", "pseudonym_file"),
     ("token_env", "token_file"),
     ("password_env", "password_file"),
     ("database_env", "database_file"),
 )
-#: What is followed by itself: an account for each.
-FOLLOWED_APART: Final[dict[SourceName, tuple[str, ...]]] = {
+#: Keys that name what is followed: an account may have only one of them.
+ONE_FOLLOWED: Final[dict[SourceName, tuple[str, ...]]] = {
     "asterisk": ("path", "database_env", "database_file"),
     "puzzel": ("customer_key", "database_env", "database_file"),
 }
@@ -223,7 +223,7 @@ class SourceEntry(Section):
     )
     requests_per_payload: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None,
-        description="The most requests to the API for one hook; one that needs more becomes a dead letter. Default: "
+        description="The most requests to the API for one payload; one that needs more becomes a dead letter. Default: "
         "60, enough for a ticket of Freshdesk with 5,800 conversations.",
     )
     path: SecretPath | None = Field(
@@ -236,16 +236,16 @@ class SourceEntry(Section):
     )
     database_file: SecretPath | None = Field(default=None, description="The file that holds that address.")
     table: Annotated[str, Field(pattern=_TABLE)] | None = Field(
-        default=None, description="The table that is followed; default: queue_log."
+        default=None, description="The table that is followed in the vendor's database; default: queue_log."
     )
     customer_key: Annotated[str, Field(pattern=_CUSTOMER_KEY)] | None = Field(
-        default=None, description="The customer number at the vendor, where its users sign in with one."
+        default=None, description="The customer number at the vendor, if its users sign in with one."
     )
     login_url: Address | None = Field(
-        default=None, description="Where the vendor gives out tokens; default: see the source's page."
+        default=None, description="The address at which Pulssi signs in for a token; default: see the source's page."
     )
     every: Annotated[Duration, AfterValidator(_every)] | None = Field(
-        default=None, description="How often the states of queues are asked for, from 5s to 5m; default: 15s."
+        default=None, description="How often the states of queues are polled, from 5s to 5m; default: 15s."
     )
     url_imap: ImapAddress | None = Field(
         default=None, description="The mailbox's server: imaps://imap.example.com, or imap:// for STARTTLS."
@@ -272,10 +272,10 @@ class SourceEntry(Section):
         allowed = _COMMON | KEYS[self.source]
         for key in self.model_fields_set - allowed:
             raise ValueError(f"{self.source} takes no `{key}`")
-        for one, other in APART:
+        for one, other in ONLY_ONE_OF:
             if getattr(self, one) and getattr(self, other):
-                raise ValueError(f"has {one} and {other}: leave one")
-        followed = [key for key in FOLLOWED_APART.get(self.source, ()) if getattr(self, key)]
+                raise ValueError(f"has {one} and {other}: set only one")
+        followed = [key for key in ONE_FOLLOWED.get(self.source, ()) if getattr(self, key)]
         if len(followed) > 1:
             raise ValueError(f"has {followed[0]} and {followed[1]}: make an account for each")
         if problem := self._lacking():
@@ -283,17 +283,17 @@ class SourceEntry(Section):
         return self
 
     def _lacking(self) -> str | None:
-        """Say which key is needed and not there."""
+        """Say which key is missing; None if none is."""
         for first, other in ONE_OF.get(self.source, ()):
             if not getattr(self, first) and not getattr(self, other):
                 return f"{self.source} needs `{first}` or `{other}`"
         for key in sorted(REQUIRED.get(self.source, ())):
             if not getattr(self, key):
                 return f"{self.source} needs `{key}`"
-        for key, groups in TOGETHER.get(self.source, {}).items():
+        for key, groups in ALSO_NEEDED.get(self.source, {}).items():
             for group in groups if getattr(self, key) else ():
                 if not any(getattr(self, each) for each in group):
-                    return f"with `{key}` also `{'` or `'.join(group)}` is needed"
+                    return f"`{key}` also needs `{'` or `'.join(group)}`"
         return None
 
 

@@ -12,7 +12,7 @@ from schemas.user_input import did_you_mean
 
 _POSITION: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
-#: The values that there are, as pydantic lists them.
+#: Each allowed value in pydantic's message.
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 #: What may have to be closed for a part of a file to be whole.

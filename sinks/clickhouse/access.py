@@ -1,4 +1,4 @@
-"""The passwords of ClickHouse's users: only salted hashes leave this process, so that no log or query can show one."""
+"""Passwords of ClickHouse's users. Only salted hashes leave this process, so that no log or query shows a password."""
 
 import hashlib
 import secrets
@@ -10,7 +10,7 @@ from schemas.exits import EndError, Exit
 from schemas.settings import Settings
 from streams.configuration.secrets import SecretMissingError, secret_of_file
 
-#: Each user, with the setting that names the file of its password.
+#: Each user, and the setting that names its password file.
 PASSWORD_FILES: Final = {
     "pulssi_writer": "clickhouse_writer_password_file",
     "pulssi_reader": "clickhouse_reader_password_file",
@@ -21,7 +21,7 @@ _SALT_BYTES: Final = 16
 
 
 def unknown_hashes() -> dict[str, str]:
-    """Make a hash for each user that nobody knows the password of, by the names of `08_access.sql`."""
+    """Make a hash of a random password for each user, by its variable's name in `08_access.sql`."""
     return {
         f"{user.removeprefix('pulssi_')}_hash": hashlib.sha256(secrets.token_bytes(_SECRET_BYTES)).hexdigest()
         for user in PASSWORD_FILES
@@ -31,9 +31,9 @@ def unknown_hashes() -> dict[str, str]:
 def password_statements(
     settings: Settings, salt: Callable[[], str] = lambda: secrets.token_hex(_SALT_BYTES)
 ) -> list[str]:
-    """Write the statements that give users the passwords of the files that are set.
+    """Write the statements that set the passwords of the files that the settings name.
 
-    Raises EndError where a file holds none.
+    Raises EndError if a file contains no password.
     """
     made = []
     for user, setting in PASSWORD_FILES.items():

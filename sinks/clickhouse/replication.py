@@ -1,21 +1,22 @@
-"""The schema on a cluster of replicas: every statement is written for one server, and rendered here for all of them.
+"""Rewrites the schema's statements, which are written for one server, so that they run on all replicas of a cluster.
 
-Pure functions. Without a cluster a statement stays as it is, byte for byte. A statement of a form that is not known is
-refused, so that none is ever applied to one replica alone.
+Pure functions. Without a cluster a statement stays as it is, byte for byte. A statement of an unknown form is refused,
+so that none is ever applied to one replica only.
 """
 
 import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-#: Where the replicas of a table find each other. The macros `shard` and `replica` are the server's own; ClickHouse
-#: fills in database and table. It has no UUID: a replica that is added later joins by the statement of any other.
+#: The path in Keeper at which the replicas of a table find each other. Each server's configuration defines the macros
+#: `shard` and `replica`; ClickHouse fills in database and table. It has no UUID, so that a replica that is added later
+#: can use the statement of any other.
 REPLICA_PATH: Final = "/clickhouse/tables/{shard}/{database}/{table}"
 REPLICA: Final = "{replica}"
 MACROS: Final = ("shard", "replica")
 
-#: What each host of the cluster is told with a statement. Users and functions that are kept in Keeper already reach
-#: every host: then once is enough, and a second time would fail.
+#: Sent with each statement. Where users and functions are stored in Keeper, all hosts get them from there: running the
+#: statement on each host too would fail. So ClickHouse ignores `ON CLUSTER` for them.
 STATEMENT_SETTINGS: Final = {
     "distributed_ddl_output_mode": "throw",
     "distributed_ddl_task_timeout": 90,
@@ -36,13 +37,13 @@ _REPLICATED: Final = "Replicated"
 
 
 class ClusterError(ValueError):
-    """The cluster, or what it has of the database, is not what the setting says; one line with the mend."""
+    """The cluster or its tables do not fit the settings; one line that says what to correct."""
 
 
 def render(statement: str, cluster: str) -> str:
-    """Write a statement of the schema for every replica of the cluster; '' gives it back as it is.
+    """Rewrite a statement for every replica of `cluster`; with '' it is returned as it is.
 
-    Raises ValueError where its form is not known.
+    Raises ValueError if its form is unknown.
     """
     if not cluster:
         return statement
@@ -66,7 +67,7 @@ def _replicated_engine(engine: re.Match[str]) -> str:
 def check_cluster(
     cluster: str, known: Collection[str], replicas: Sequence[tuple[int, str]], macros: Collection[str]
 ) -> None:
-    """Check a cluster: `known` are all names, `replicas` its (shard, host), `macros` those of the server that is asked.
+    """Check a cluster: `known` are all clusters' names, `replicas` its (shard, host), `macros` the server's.
 
     Raises ClusterError.
     """
@@ -77,8 +78,8 @@ def check_cluster(
         )
     if (shards := len({shard for shard, _ in replicas})) > 1:
         raise ClusterError(
-            f"the cluster {cluster} has {shards} shards: rows replace each other only within one, so Pulssi needs a"
-            " cluster of one shard with all its replicas; name that in clickhouse_cluster"
+            f"the cluster {cluster} has {shards} shards: rows replace each other only within a shard, so Pulssi needs a"
+            " cluster of one shard with all its replicas; set clickhouse_cluster to such a cluster"
         )
     if missing := [macro for macro in MACROS if macro not in macros]:
         raise ClusterError(
@@ -88,7 +89,7 @@ def check_cluster(
 
 
 def check_engine(cluster: str, database: str, engine: str | None) -> None:
-    """Check that the tables that are there, told by one's engine (None: none yet), are of the kind that is set.
+    """Check that existing tables are replicated if, and only if, a cluster is set; `engine` is None without tables.
 
     Raises ClusterError.
     """
@@ -96,7 +97,7 @@ def check_engine(cluster: str, database: str, engine: str | None) -> None:
         return
     if cluster:
         raise ClusterError(
-            f"database {database} has tables that are not replicated: docs/deploy.md says how they become so; or leave"
-            " clickhouse_cluster empty"
+            f"database {database} has tables that are not replicated: docs/deploy.md says how to move them to a"
+            " cluster; or leave clickhouse_cluster empty"
         )
     raise ClusterError(f"database {database} has replicated tables: set clickhouse_cluster to their cluster")

@@ -21,8 +21,8 @@ CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 120
 
 #: Codes of answers by which a server says that it is busy or not well, not that the question is wrong: time limits,
-#: too many queries, parts or bytes in memory, no network, read-only for now, shutting down; of a cluster: too few
-#: replicas for a quorum, or a replica that has not yet all that was written.
+#: too many queries, parts or bytes in memory, no network, read-only for now, shutting down; in a cluster: too few
+#: replicas for a quorum, or a replica that does not have all writes yet.
 _OVERLOADED: Final = (
     *("159", "160", "202", "203", "209", "210", "241", "242", "252", "285", "286", "289", "319", "425", "439", "999"),
 )
@@ -47,11 +47,11 @@ _QUORUM_TIMEOUT_MS: Final = 60_000
 
 
 def cluster_settings(settings: Settings) -> dict[str, str | int]:
-    """Return what each query on a cluster says, so that what was written is read, on whichever replica answers.
+    """Return the settings of each query on a cluster, so that any replica that answers has all that was written.
 
-    A write counts once a quorum of replicas has it: the death of one takes nothing with it that the sink believes is
-    in. A replica that has not yet all such writes refuses to answer (code 289), and the question is asked again. Both
-    need the writes of a table one after the other, which one sink does anyway.
+    A write counts only when a quorum of replicas has it: if one replica is lost, no acknowledged row is. A replica that
+    does not have all such writes yet refuses to answer (code 289), and the query is sent again. Both settings require
+    that a table is written by one writer at a time: there is only one sink.
     """
     if not settings.clickhouse_cluster:
         return {}
@@ -60,8 +60,8 @@ def cluster_settings(settings: Settings) -> dict[str, str | int]:
         "insert_quorum_parallel": 0,
         "insert_quorum_timeout": _QUORUM_TIMEOUT_MS,
         "select_sequential_consistency": 1,
-        # Rows replace each other by key and version. A write that is repeated must not be taken for one of last week
-        # that somebody has deleted since.
+        # Repeated rows replace each other by key and version, so ClickHouse's own deduplication is not needed. It would
+        # drop rows that are written again after they were deleted.
         "insert_deduplicate": 0,
     }
 

@@ -54,7 +54,7 @@ def _with_address(given: dict[str, object]) -> dict[str, object]:
         return given
     variable = _variable("clickhouse_url_file")
     if "clickhouse_url" in given:
-        raise ConfigurationError([f"{_variable('clickhouse_url')} and {variable} are set: leave one"])
+        raise ConfigurationError([f"{_variable('clickhouse_url')} and {variable} are set: set only one"])
     try:
         address = secret_of_file(Path(), path)
     except SecretMissingError as error:

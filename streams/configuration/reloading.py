@@ -103,7 +103,7 @@ class WatchedRules:
 
 
 def refusal_notice(*, refused: bool) -> str | None:
-    """Say that a change is refused, for those who ask a part how it is."""
+    """Return the line about a refused change for a part's health answers; None if none is refused."""
     return "the configuration has changed and is refused: `pulssi check-config` says why" if refused else None
 
 

@@ -1,7 +1,7 @@
-"""Makes records of dead letters again: an event as it must be, a payload mapped by the account as it is now.
+"""Makes the records that a replay of dead letters sends: an event with its right key, or a payload mapped again.
 
-What a payload leaves out is asked of its vendor's API at the account's pace, as an import does, and with the bound on
-answers that the gateway has; but for as long as it takes.
+A payload is mapped with the account's present entry. What it leaves out is requested from the vendor's API, at the rate
+of an import and with the gateway's limit of requests for one payload, but without its time limit.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from streams.sources.checked_events import OutgoingEvent
 from streams.sources.recordings import UnroutableError, route
 from streams.sources.registry import adapter_of
 
-#: An API that does not answer for so long is away; an operator waits.
+#: After so long without an answer the API counts as away: an operator is waiting.
 GIVE_UP_S: Final = 60.0
 
 
 class NotReplayableError(ValueError):
-    """A letter that cannot be sent again: it would be a dead letter again, or is not whole. Says why."""
+    """A letter cannot be sent: it would be a dead letter again, or is not complete. The message says why."""
 
 
 class Replays:
-    """Makes records of letters, one after the other; `async with` ends its connections to vendors."""
+    """Makes records of letters, one letter at a time; `async with` closes its connections to vendors."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class Replays:
         *,
         give_up_s: float = GIVE_UP_S,
     ) -> None:
-        """`accounts` reads `sources.toml`, when a payload needs it; `report` gets a line where it waits for long."""
+        """`accounts` reads `sources.toml`; it is called once, when needed. `report` gets lines about long waits."""
         self._read = accounts
         self._accounts: SourceAccounts | None = None
         self._report = report
         self._give_up_s = give_up_s
         self._apis: dict[str, HttpApi] = {}
-        #: Why an account's API refuses, or is away: it is not asked again for each letter of that account.
+        #: By account, why its API refused or did not answer: it is not asked again for other letters of the account.
         self._refused: dict[str, str] = {}
         self._stack = AsyncExitStack()
 
@@ -57,9 +57,9 @@ class Replays:
         await self._stack.aclose()
 
     async def records_of(self, letter: Letter) -> tuple[OutgoingEvent, ...]:
-        """Return the records to send for a letter; none if it has nothing that is counted. Raises NotReplayableError.
+        """Return the records to send for a letter; none if nothing in it is counted.
 
-        Raises ConfigurationError where `sources.toml` cannot be used at all.
+        Raises NotReplayableError, and ConfigurationError if `sources.toml` cannot be used at all.
         """
         if letter.is_cut:
             raise NotReplayableError(f"only its beginning is kept; the whole record is at {letter.origin}")
@@ -112,7 +112,7 @@ class Replays:
 
 
 def _checked_event(value: bytes) -> OutgoingEvent:
-    """Give an event's record with the key and the topic that it must have, whatever it had before."""
+    """Return an event's record with its right key and topic, whatever it had before. Raises NotReplayableError."""
     try:
         routed = route(value)
         decode(routed.topic, routed.key, routed.value)

@@ -44,7 +44,7 @@ def readings(
     refused: bool,
     faulty: Iterable[FaultyAccount] = (),
 ) -> tuple[MetricValue, ...]:
-    """List all values; `unknown` counts hooks for accounts that there are not, `faulty` are entries with a fault."""
+    """List all values; `unknown` counts hooks for accounts that do not exist, `faulty` are entries with a fault."""
     faults = {(each.source or "?", each.name or "?"): 1 for each in faulty}
     return (
         *(

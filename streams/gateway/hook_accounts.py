@@ -1,4 +1,4 @@
-"""The accounts that take hooks, as `sources.toml` says now, and those that would but for a fault."""
+"""The accounts of `sources.toml` that take hooks now, and those that cannot because their entry is faulty."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from streams.sources.watched_accounts import LOOK_EVERY_S, WatchedAccounts
 #: Finds a source's adapter.
 AdapterOf = Callable[[SourceName], Adapter]
 
-#: Keys of an account that can be read without hooks.
+#: Keys by which an account can be read without hooks.
 _OTHER_WAYS: Final = ("url", "path", "mapping", "database_env", "database_file", "customer_key")
 
 _LOG: Final = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def secret_fault(entry: SourceEntry, adapter: Adapter) -> str | None:
 
 
 def lacks_secret(entry: SourceEntry | Mapping[str, Any], adapter: Adapter) -> bool:
-    """Tell whether hooks of the account, which may be as it is written, cannot be checked, for want of a secret."""
+    """Tell whether hooks of the account cannot be checked because its entry, parsed or as written, names no secret."""
     hook = adapter.hook
     return hook is not None and hook.signature.needs_secret and not _names(entry, "secret_env", "secret_file")
 
@@ -58,7 +58,7 @@ class HookAccounts:
     """The accounts that take hooks now."""
 
     def __init__(self, folder: Path | None, adapter_of: AdapterOf, environment: Mapping[str, str] = os.environ) -> None:
-        """Load them. Raises ConfigurationError where the file cannot be used at all."""
+        """Load the accounts. Raises ConfigurationError if the file cannot be used at all."""
         self._adapter_of = adapter_of
         self.watched = WatchedAccounts(
             folder,
@@ -76,18 +76,18 @@ class HookAccounts:
 
     @property
     def faulty(self) -> tuple[FaultyAccount, ...]:
-        """Entries whose accounts would take hooks."""
+        """Faulty entries whose accounts would take hooks."""
         return self.watched.faulty
 
     def look(self) -> bool:
-        """Use what the files say now; tells whether anything has changed."""
+        """Use the files as they are now; returns whether anything has changed."""
         changed = self.watched.look()
         if changed:
             self._take_over()
         return changed
 
     async def follow(self, apply: Callable[[], None]) -> None:
-        """Look for ever, and call `apply` where anything has changed."""
+        """Look for changes for ever, and call `apply` after each."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             if self.look():

@@ -22,8 +22,8 @@ from streams.times import rfc3339
 
 #: The form of what the gateway gets.
 FORM: Final = "hook"
-#: A hook that has got so many answers of the API, and not all in time, becomes a dead letter. Sent again, as one that
-#: needs fewer is, it would have to get all of them anew, and in the end its vendor would give it up.
+#: If a hook needs more answers of the API than arrive in time, its vendor is asked to send it again. But with so many
+#: answers or more it becomes a dead letter: sent again, it would need all of them again, until its vendor gives it up.
 ANSWERS_OF_LARGE: Final = 10
 
 
@@ -36,7 +36,7 @@ class MappedHook(NamedTuple):
 
 
 async def map_hook(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s: float) -> MappedHook:
-    """Map a hook's payload. Raises VendorAwayError or TimeoutError where what it needs cannot be had now or in time."""
+    """Map a hook's payload. Raises VendorAwayError or TimeoutError if the API does not answer, or not in time."""
     try:
         outcome = await _outcome(of, payload, fetcher, within_s)
     except UnmappableError as error:
@@ -62,7 +62,7 @@ async def _outcome(of: HookAccount, payload: Payload, fetcher: Fetcher, within_s
         if len(answers) < ANSWERS_OF_LARGE:
             raise
         raise UnmappableError(
-            "", f"the vendor's API gave {len(answers)} answers, and not all in time: `pulssi dlq replay` asks for all"
+            "", f"the vendor's API gave only {len(answers)} answers in time: `pulssi dlq replay` asks for all"
         ) from None
 
 

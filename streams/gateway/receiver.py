@@ -37,7 +37,7 @@ from streams.times import now_ms
 #: The gateway answers so long before the vendor stops waiting, for the answer to arrive; at most a fifth of that wait.
 MARGIN_S: Final = 1.0
 _MARGIN_SHARE: Final = 0.2
-#: How much of the time is for the vendor's API: the rest is for Kafka, which must have the dead letter of a large hook.
+#: The share of the time that the vendor's API may take; the rest is for writing to Kafka, dead letters included.
 _FETCH_SHARE: Final = 0.8
 #: When a vendor may try again, in seconds: Zendesk does so only below a minute.
 RETRY_AFTER_S: Final = 5
@@ -85,7 +85,7 @@ class Receiver:
             settings.gateway_address_requests_per_second, settings.gateway_address_request_burst
         )
         self._states: dict[AccountKey, _AccountState] = {}
-        #: Of accounts that are faulty now.
+        #: Counts of accounts that are faulty now.
         self._faulty_counts: dict[AccountKey, AccountCounts] = {}
         #: Hooks for accounts that do not exist.
         self.unknown = 0
@@ -127,9 +127,9 @@ class Receiver:
         return None if state is None else (state.of, state.captured)
 
     def refusal(self, request: web.Request) -> web.Response | None:
-        """Refuse an address that names no account in force; None where it names one.
+        """Return the refusal of a request whose address names no account in force; None if it names one.
 
-        A hook that may be for a faulty entry is to come again: its account takes it once the entry is mended.
+        A hook that may be for a faulty entry gets 503, so that its vendor sends it again after the entry is corrected.
         """
         name = _named(request)
         if name in self._states:
@@ -195,7 +195,7 @@ class Receiver:
             if state.counts.is_due("unavailable", time.monotonic()):
                 _LOG.warning("%s: a hook is answered with 503: %s", of.path, error)
             return "unavailable", _unavailable(
-                "the vendor's API does not give now what the hook leaves out", error.after_s or RETRY_AFTER_S
+                "the hook needs the vendor's API, which does not answer now", error.after_s or RETRY_AFTER_S
             )
         if mapped.refusal is not None:
             _note_refusal(state, mapped.refusal)

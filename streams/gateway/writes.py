@@ -2,8 +2,8 @@
 
 A record that was taken is sent until Kafka has it, even if nobody waits for it any more: so the gateway notices that
 Kafka is back, and a record that is in a topic twice does no harm. Memory is bounded: beyond a limit, and while Kafka
-does not answer, no record is taken. Unlike an `EventProducer`, which has its caller wait, it refuses: a vendor's hook
-has a deadline, and comes again.
+does not answer, no record is taken. An `EventProducer` lets its caller wait instead; here nobody can wait, because a
+vendor's hook has a deadline, and is sent again.
 """
 
 import asyncio
@@ -162,7 +162,7 @@ class AcknowledgedWrites:
                 try:
                     count = await self._client.send(partition.topic, partition.number, batch, at_once)
                 except BatchRefusedError as error:
-                    at_once = 1  # one of them is refused: each goes alone
+                    at_once = 1  # Kafka refuses one of the batch: send each record alone to find it
                     if error.count == 1:
                         self._refuse(records.popleft(), error)
                     continue

@@ -1,7 +1,7 @@
-"""Sends records of a partition in batches: what producers with different promises share.
+"""Sends records to Kafka in batches, for the gateway's writes and for `EventProducer`.
 
-One batch of a partition is sent at a time, so that a retry keeps the order. A client that lost count of its batches is
-replaced. How long records wait, and what becomes of one that Kafka refuses, is for the producer that uses this.
+Send one batch of a partition at a time, so that a retry keeps the order. A client that loses its sequence numbers is
+replaced. The caller decides how long records wait, and what happens to one that Kafka refuses.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceN
 from schemas.settings import Settings
 
 BATCH_BYTES: Final = 512 * 1024
-#: Between two attempts after one that failed.
+#: Wait after a failed attempt.
 RETRY_S: Final = 0.25
 _STOP_WITHIN_S: Final = 3.0
 #: The broker's errors that mean lost sequence numbers: the client is replaced.
@@ -23,12 +23,12 @@ _SEQUENCE_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
-#: Key, value, time in UTC milliseconds, and headers; a plain tuple, as an import sends hundreds of thousands a second.
+#: Key, value, time in UTC milliseconds, and headers; a plain tuple for speed: an import sends 100,000s a second.
 BatchRecord: TypeAlias = tuple[bytes, bytes, int, Headers]
 
 
 class BatchRefusedError(RuntimeError):
-    """Kafka refuses a batch of so many records, and would refuse it again."""
+    """Kafka refuses a batch, and would refuse it again; `count` is its number of records."""
 
     def __init__(self, count: int, error: BrokerResponseError) -> None:
         super().__init__(f"{error}")
@@ -38,7 +38,7 @@ class BatchRefusedError(RuntimeError):
 
 
 class BatchClient:
-    """An idempotent client of Kafka for all partitions of a producer."""
+    """An idempotent Kafka client for all partitions that one producer writes."""
 
     def __init__(self, settings: Settings, client: str, request_timeout_s: float) -> None:
         self._brokers = settings.kafka_brokers
@@ -57,15 +57,15 @@ class BatchClient:
             raise
 
     async def stop(self) -> None:
-        """Disconnect; what is under way is waited for, but not for long: that never ends where the broker is away."""
+        """Disconnect. Waits a few seconds for what is under way, which never ends while the broker is away."""
         if self._producer is not None:
             with contextlib.suppress(TimeoutError, KafkaError):
                 await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)
 
     async def send(self, topic: str, partition: int, records: Iterable[BatchRecord], at_most: int | None = None) -> int:
-        """Send as many records as a batch takes; returns how many Kafka has acknowledged, 0: none, try again later.
+        """Send as many records as fit into a batch, at most `at_most`; returns how many Kafka has acknowledged.
 
-        Raises BatchRefusedError.
+        0: none, try again later. Raises BatchRefusedError.
         """
         client = self._producer
         batch = client.create_batch()

@@ -63,7 +63,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        """Start the consumer, which has not joined yet then, and have it tell its name, where it has one."""
+        """Start the consumer; before it joins the group, add the worker's name, if any, to its heartbeats."""
         await super().on_start()
         if name := self.app.conf.consumer_group_instance_id:
             name_member(self._ensure_consumer()._coordinator, name, partial(react, During.MEMBERSHIP))  # noqa: SLF001 - so

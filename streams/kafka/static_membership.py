@@ -1,12 +1,13 @@
-"""A worker as a named member of its group (KIP-345): who comes back under its name gets its partitions, moving none.
+"""Makes a worker a named (static) member of its group (KIP-345): it gets its partitions back after a restart.
 
-aiokafka joins under a name, and does not leave the group when it ends. It lacks two things, which are added here:
+aiokafka can join under a name, and then does not leave the group when it ends. It lacks two things, added here:
 
-- its heartbeat does not tell the name. A worker whose name another one took would take a plain `unknown member` for an
-  expired session, join again, and take the name back, and so on in turn. With the name Kafka answers that it is fenced,
-  and the worker ends: journals are fenced by their own producers, whoever is a member (ADR 2).
+- its heartbeat does not contain the name. If another worker took the name, Kafka would answer `unknown member`, which
+  aiokafka takes for an expired session: it would join again and take the name back, and the two would go on in turn.
+  With the name Kafka answers that the member is fenced, and the worker ends. This does not protect journals: their own
+  producers are fenced, whoever is a member (ADR 2).
 - only the group's leader looks for changed numbers of partitions, and a leader that comes back is not told that it is
-  one. So all members look; Kafka lets the leader alone begin a rebalance.
+  the leader. So all members look; Kafka begins a rebalance only for the leader.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,7 +45,7 @@ class _NamedHeartbeatStruct(RequestStruct):  # type: ignore[misc]  # as above
 
 
 class NamedHeartbeat(Request[_NamedHeartbeatStruct]):  # type: ignore[misc]  # as above
-    """A heartbeat that tells the member's name."""
+    """A heartbeat that contains the member's name."""
 
     API_KEY = 12
 
@@ -57,16 +58,16 @@ class NamedHeartbeat(Request[_NamedHeartbeatStruct]):  # type: ignore[misc]  # a
 
 
 def member_name(worker_name: str, partitions: Mapping[str, int]) -> str:
-    """Name a member by its worker and the topics' numbers of partitions.
+    """Make a member's name of its worker's name and the topics' numbers of partitions.
 
-    A member that comes back gets what it had. After a number has changed that would leave the new partitions to nobody:
-    so it comes back as another one, and Kafka assigns anew.
+    A member that comes back under its name gets exactly the partitions that it had. After a number of partitions has
+    grown, nobody would get the new ones: so the name changes with the numbers, and Kafka makes a new assignment.
     """
     return ".".join([worker_name, *(str(number) for _, number in sorted(partitions.items()))])
 
 
 def name_member(coordinator: GroupCoordinator, name: str, end: Callable[[NameTakenError], object]) -> None:
-    """Have a coordinator that has not joined yet tell the name in each heartbeat; `end` is called once it is taken."""
+    """Add the name to the heartbeats of a coordinator that has not joined yet; `end` is called if the name is taken."""
     send: Callable[[Any], Awaitable[Any]] = coordinator._send_req  # noqa: SLF001 - all its requests go there
 
     async def send_named(request: Any) -> Any:  # noqa: ANN401 - aiokafka's own
@@ -81,7 +82,7 @@ def name_member(coordinator: GroupCoordinator, name: str, end: Callable[[NameTak
 
 
 def watch_partition_counts(coordinator: GroupCoordinator, topics: frozenset[str]) -> None:
-    """Have a member that has joined look for changed numbers of partitions, as the leader does."""
+    """Let a member that has joined look for changed numbers of partitions, as the leader does."""
     if coordinator._group_subscription is None:  # noqa: SLF001 - there is no other way
         coordinator._group_subscription = set(topics)  # noqa: SLF001
         coordinator._metadata_snapshot = coordinator._get_metadata_snapshot()  # noqa: SLF001

@@ -24,7 +24,7 @@ FINE: Final = "ok\n"
 
 
 def _nothing() -> None:
-    """Have nothing to say."""
+    """Report nothing."""
 
 
 #: What `/` answers: the address is no page for people.
@@ -51,8 +51,8 @@ class Health:
     ) -> None:
         """`slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does.
 
-        `notice` is for people, and no reason to restart the part or to send it nothing: `/healthz` and `/readyz` have
-        it.
+        `notice` is a line for people in `/healthz` and `/readyz`: a fault that somebody must correct, but that does not
+        make the part unhealthy or unready.
         """
         self._app = web.Application()
         self._app.router.add_get("/", _routes)

@@ -1,7 +1,7 @@
 """The accounts of `sources.toml` with their secrets: what the gateway, followers and imports work with.
 
-One that is faulty, or lacks a secret, leaves the others usable. A secret is a `SecretStr`: it is in no `repr`, log or
-error.
+An account that is faulty, or whose secret is missing, does not stop the others. A secret is a `SecretStr`: it is in no
+`repr`, log or error.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,32 +48,32 @@ class Account(NamedTuple):
 class FaultyAccount(NamedTuple):
     """An entry of `sources.toml` that cannot be used."""
 
-    #: None: the entry names no source that there is, or no account.
+    #: `source` and `name` are None if the entry has no usable one.
     source: SourceName | None
     name: str | None
-    #: A line each: file, line, key, and what is to be done.
+    #: One line of text for each: file, line, key, and what to do.
     faults: tuple[str, ...]
-    #: Those of them that name a secret which is not on this machine.
+    #: Those of `faults` about a secret that is missing on this machine.
     missing: tuple[str, ...]
     #: The entry as it is written.
     written: Mapping[str, Any]
 
     @property
     def path(self) -> str:
-        """How the account is named in messages: as it is written."""
+        """The account's name in messages, as it is written in the entry."""
         return printable(f"{self.written.get('source', '?')}/{self.written.get('account', '?')}")
 
     def may_be(self, source: str, name: str) -> bool:
-        """Tell whether this entry may be meant for an account."""
+        """Tell whether this entry may be the one of an account."""
         return self.source in {None, source} and self.name in {None, name}
 
 
-#: Which account: its source and name.
+#: An account's source and name.
 AccountKey: TypeAlias = tuple[str, str]
 
 
 class SourceAccounts(NamedTuple):
-    """The accounts of `sources.toml`, in its order: those that can be used, and the others."""
+    """The accounts of `sources.toml`, in its order: usable ones, and faulty ones."""
 
     sound: tuple[Account, ...]
     faulty: tuple[FaultyAccount, ...]
@@ -84,11 +84,11 @@ def read_accounts(
 ) -> SourceAccounts:
     """Read all accounts and their secrets; `fault` says what else an account lacks for what it is read for.
 
-    Raises ConfigurationError with what is wrong with the file itself: then nobody knows which accounts it means.
+    Raises ConfigurationError for faults of the file as a whole: then it is unknown which accounts there are.
     """
     files = read_sources(folder)
     missing: set[TomlPath] = set()
-    found = {  # of a faulty entry, too, so that secrets that it lacks are told with its other faults
+    found = {  # faulty entries too, so that a missing secret is reported with their other faults
         number: _Secrets(files, number, entry, folder or Path(), environment, missing).account()
         for number, entry in files.sources
     }
@@ -122,7 +122,7 @@ def load_accounts(
 ) -> tuple[Account, ...]:
     """Read the accounts of one source, or of all, with their secrets.
 
-    Raises ConfigurationError with every fault of them at once, also of entries that may be of this source.
+    Raises ConfigurationError with all their faults, also those of entries that may be of this source.
     """
     read = read_accounts(folder, environment)
     faults = [line for each in read.faulty if source is None or each.source in {None, source} for line in each.faults]
@@ -159,7 +159,7 @@ class _Secrets:
         environment: Mapping[str, str],
         missing: set[TomlPath],
     ) -> None:
-        """`missing` gets the place of each secret that is not on this machine."""
+        """`missing` collects the place of each secret that is missing on this machine."""
         self._files = files
         self._missing = missing
         self._number = number
@@ -210,7 +210,7 @@ class _Secrets:
         )
 
     def _pseudonym_key(self) -> SecretStr:
-        """Read the key of pseudonyms; a short one could be found by trying, and with it whom a pseudonym stands for."""
+        """Read the key of pseudonyms. A short key is a fault: who guesses it can tell whom a pseudonym stands for."""
         key = self._one("pseudonym")
         if 0 < len(key.get_secret_value()) < KEY_CHARACTERS:
             named = "pseudonym_env" if self._entry.pseudonym_env else "pseudonym_file"

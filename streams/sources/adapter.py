@@ -210,7 +210,7 @@ class Adapter(NamedTuple):
     gauges: Mapping[str, Feed] = MappingProxyType({})
     #: Names of headers, and of keys in a JSON body, that are removed before a payload is kept anywhere.
     secret_keys: frozenset[str] = frozenset()
-    #: Keys of the API's answers, and of the objects of a list, that nothing is made of: they are dropped on arrival.
+    #: Keys of the API's answers (or of the objects in a list) that the adapter does not use: dropped on arrival.
     unread_keys: frozenset[str] = frozenset()
     #: By form, what makes a faster function for plain rows; it must give exactly what the form's function gives.
     fast_rows: Mapping[str, Callable[[AccountRules], MapRow]] = MappingProxyType({})

@@ -1,4 +1,4 @@
-"""Maps a payload with what must be asked of the vendor's API for it: the same for a hook, an import and a replay."""
+"""Maps a payload and requests what it leaves out from the vendor's API; for hooks, imports and replays alike."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
@@ -9,10 +9,10 @@ from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.checked_events import Outcome
 from streams.sources.guarded import map_guarded
 
-#: The most answers that one payload may need, unless its account says another number. A ticket of Freshdesk needs one,
-#: and one for each hundred conversations.
+#: The most answers of the API for one payload, unless its account sets `requests_per_payload`. A ticket of Freshdesk
+#: needs one, and one for each hundred conversations.
 ANSWERS_AT_MOST: Final = 60
-#: Statuses that are about one thing that was asked for, and not about the account.
+#: Refusals that concern only the thing that was requested, not the whole account.
 _OF_ONE_THING: Final = frozenset({403, 404, 410, 422})
 
 
@@ -28,7 +28,7 @@ Ask = Callable[[Request], Awaitable[Any]]
 
 
 def answers_at_most(entry: SourceEntry) -> int:
-    """Give the most answers that a payload of an account may need."""
+    """Return the most answers that a payload of the account may need."""
     return entry.requests_per_payload or ANSWERS_AT_MOST
 
 
@@ -42,24 +42,24 @@ async def map_with_answers(
     at_most: int,
     answers: dict[Request, Any] | None = None,
 ) -> Outcome:
-    """Map a payload, and `ask` for what it leaves out; `answers` gets what was answered.
+    """Map a payload, and `ask` for what it leaves out; `answers` collects the answers.
 
-    Raises UnmappableError, also where the vendor does not give one thing; and all else that `ask` raises.
+    Raises UnmappableError, also if the vendor refuses one thing; and whatever else `ask` raises.
     """
     known = {} if answers is None else answers
     while (outcome := map_guarded(adapter, form, payload, rules, known)).requests:
         missing = [request for request in outcome.requests if request not in known]
         if not missing:
-            raise UnmappableError("", "a bug: its adapter asks again for what it knows")
+            raise UnmappableError("", "a bug: its adapter asks again for an answer that it has")
         if len(known) + len(missing) > at_most:
             raise UnmappableError(
                 "", f"it needs more than {at_most} answers of the vendor's API: raise `requests_per_payload`"
             )
         for request in missing:
-            if not request.path.startswith("/"):  # a whole address is for imports, which take it from an answer
+            if not request.path.startswith("/"):  # whole addresses come from answers, in imports only
                 raise UnmappableError("", "it gives no address of the vendor's API")
             try:
-                known[request] = _read_of(await ask(request), adapter.unread_keys)
+                known[request] = _without_unread(await ask(request), adapter.unread_keys)
             except VendorRefusedError as error:
                 if error.status not in _OF_ONE_THING:
                     raise
@@ -67,8 +67,8 @@ async def map_with_answers(
     return outcome
 
 
-def _read_of(answer: Any, unread: Iterable[str]) -> Any:  # noqa: ANN401 - JSON
-    """Drop what nothing is made of, such as the texts of five thousand messages: all answers are in memory at once."""
+def _without_unread(answer: Any, unread: Iterable[str]) -> Any:  # noqa: ANN401 - JSON
+    """Drop the unread keys, such as the texts of thousands of messages: all answers are in memory at once."""
     for each in answer if isinstance(answer, list) else [answer]:
         if isinstance(each, dict):
             for key in unread:

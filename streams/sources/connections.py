@@ -1,4 +1,4 @@
-"""What an import and a follower of an account need to send pages: writers to Kafka, and the vendor's API."""
+"""The connections by which an import or a follower sends an account's pages: to Kafka, and to the vendor's API."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from streams.sources.vendor_dead_letters import VendorDeadLetters
 
 
 class SourceConnections(NamedTuple):
-    """The connections of one account; all but the producer's are made when they are first needed."""
+    """The connections of one account. Only the producer connects at once; the others connect when first needed."""
 
     producer: EventProducer
     letters: VendorDeadLetters

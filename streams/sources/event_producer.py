@@ -2,8 +2,8 @@
 
 After an outage exactly the records that were not acknowledged are sent again: a record may be in the topic twice, and
 is never missing. It decides nothing about events: topic, key and bytes come from outside. Unlike the gateway's writes,
-it has whoever sends wait for room, gives up after a time, and ends at a record that Kafka refuses: an import can be
-started again, and a hook cannot.
+it lets its caller wait for room, gives up after a time, and fails at a record that Kafka refuses: an import can be run
+again, a hook cannot.
 """
 
 import asyncio
@@ -175,7 +175,7 @@ class EventProducer:
                     self._fail(ProduceError(f"{topic}: Kafka refused a record of {size} bytes: {error}"))
                     return
                 if count == 0:
-                    await asyncio.sleep(RETRY_S)  # the watch decides for how long this goes on
+                    await asyncio.sleep(RETRY_S)  # another task gives up when this takes too long
                     continue
                 self.sent_by_origin.update(records.popleft().origin for _ in range(count))
                 self.waiting -= count

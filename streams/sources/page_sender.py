@@ -18,7 +18,7 @@ from streams.sources.answered_mapping import answers_at_most, map_with_answers
 from streams.sources.backfill.pages import Page, VendorPayload
 from streams.sources.checked_events import OutgoingEvent
 from streams.sources.connections import SourceConnections
-from streams.sources.source_gauges import one_of_each
+from streams.sources.source_gauges import merge_same_queues
 from streams.sources.source_positions import SourcePosition
 from streams.sources.vendor_dead_letters import VendorDeadLetter, vendor_letter
 from streams.times import now_ms
@@ -41,7 +41,7 @@ class OnPage(Protocol):
 
 
 class PageSender:
-    """Sends the pages of one account, by connections that whoever makes it opens and ends."""
+    """Sends the pages of one account; the caller opens and closes the connections."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class PageSender:
         *,
         refuse_wrong_input: bool = False,
     ) -> None:
-        """`key` is the key of the position, None: no position is kept.
+        """`key` is the key of the position; None: no position is stored.
 
         `refuse_wrong_input`: stop if most of the first payloads cannot be mapped.
         """
@@ -64,7 +64,7 @@ class PageSender:
         self._states: list[SourceGauge] = []
         self._refuse_wrong_input = refuse_wrong_input
         self._fast: dict[str, MapRow | None] = {}
-        #: Of states that could not be mapped when they were told last: the reason, by their places.
+        #: Polled states that could not be mapped in the last answer: the reason by the state's place.
         self._unmappable_states: dict[str, str] = {}
         #: Queues one of whose states could not be mapped, by when it was told, since the last that were written.
         self._incomplete: defaultdict[int, set[str]] = defaultdict(set)
@@ -103,7 +103,7 @@ class PageSender:
         known = [each for each in states if each.queue not in self._incomplete.get(each.at, ())]
         self._incomplete.clear()
         if known:
-            await self._gauges.write(one_of_each(known))
+            await self._gauges.write(merge_same_queues(known))
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
             position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
@@ -134,7 +134,7 @@ class PageSender:
         return self._fast[form]
 
     async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
-        given = Payload(payload.body, received_at=payload.told_at or now_ms(), line=payload.line)
+        given = Payload(payload.body, received_at=payload.polled_at or now_ms(), line=payload.line)
         at_most = answers_at_most(self._account.entry)
         outcome = await map_with_answers(
             self._adapter, payload.form, given, self._account.rules, self._api.get, at_most=at_most
@@ -148,8 +148,8 @@ class PageSender:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
 
     def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
-        if payload.told_at:  # it comes again and again: one letter says it
-            self._incomplete[payload.told_at] |= {nfc(error.queue).strip()} if error.queue else self._shared
+        if payload.polled_at:  # it comes again and again: one letter says it
+            self._incomplete[payload.polled_at] |= {nfc(error.queue).strip()} if error.queue else self._shared
             if self._unmappable_states.get(payload.where) == str(error):
                 return
             self._unmappable_states[payload.where] = str(error)

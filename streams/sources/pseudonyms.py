@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from streams.sources.adapter import AccountRules
 
-#: The fewest that a key has.
+#: The fewest characters of a key.
 KEY_CHARACTERS: Final = 32
 _DIGEST_BYTES: Final = 16
 

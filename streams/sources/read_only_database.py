@@ -1,7 +1,7 @@
-"""Reads a MySQL, MariaDB or PostgreSQL database; it can only read.
+"""Reads a MySQL, MariaDB or PostgreSQL database, in sessions that cannot write.
 
-Each statement is a transaction of its own, so it sees what is committed by then. The drivers block, so their calls run
-in threads of their own. The address holds a password, and is in no error.
+Each statement is a transaction of its own, so it sees everything that is committed when it starts. The drivers block,
+so their calls run in threads of their own. The address contains a password, so no error contains the address.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _ANSWER_TIMEOUT_S: Final = 30
 
 
 class DatabaseRefusedError(RuntimeError):
-    """The database refuses what is asked for, and will again until somebody corrects it."""
+    """The database refuses the query until an operator corrects `wrong`."""
 
     def __init__(self, wrong: Wrong) -> None:
         super().__init__(f"the database refuses: {wrong}")
@@ -40,14 +40,14 @@ class DatabaseRefusedError(RuntimeError):
 
 
 class _Driver(NamedTuple):
-    """How one kind of server is reached."""
+    """How to connect to one kind of server."""
 
-    #: The module, as PEP 249 has it, and what `pip install` brings it with.
+    #: The driver's module (PEP 249), and the extra of Pulssi that installs it.
     module: str
     extra: str
     port: int
     connect: Callable[[Any, SplitResult, ssl.SSLContext | None], Any]
-    #: The server's code of an error.
+    #: Returns the server's code of an error.
     code_of: Callable[[BaseException], object]
     wrongs: Mapping[object, Wrong]
 
@@ -55,7 +55,7 @@ class _Driver(NamedTuple):
 def _mysql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> Any:  # noqa: ANN401 - the driver's own
     whom = _whom(parts)
     return module.connect(
-        **{**whom, "password": whom["password"].encode()},  # text is sent as Latin-1, which the server never is given
+        **{**whom, "password": whom["password"].encode()},  # the driver would encode text as Latin-1, not UTF-8
         port=parts.port or _DRIVERS["mysql"].port,
         ssl=tls,
         charset="utf8mb4",
@@ -128,7 +128,7 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
             "42P01": "table",
             "3F000": "table",
             "42703": "column",
-            "42883": "column",  # it cannot be compared with a number
+            "42883": "column",  # the column `id` cannot be compared with a number
             "42501": "right",
             "22021": "text",  # found by the server, where its database has no encoding
         },
@@ -138,12 +138,12 @@ _KINDS: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql
 
 
 class ReadOnlyDatabase:
-    """A connection that is made when it is first needed; `async with` ends it."""
+    """A connection that is opened when it is first needed; `async with` closes it."""
 
     def __init__(self, address: SecretStr) -> None:
-        """`address`: mysql://user:password@host:3306/database, or postgresql://…; raises EndError where it is none.
+        """`address`: mysql://user:password@host:3306/database, or postgresql://…; raises EndError if it is not.
 
-        With `?tls=verify` only a server with a valid certificate is spoken to.
+        With `?tls=verify` the password is sent only to a server with a valid certificate.
         """
         parts = urlsplit_or_none(address.get_secret_value())
         if (
@@ -156,7 +156,7 @@ class ReadOnlyDatabase:
         ):
             raise EndError(
                 "the database's address must look like mysql://user:password@host:3306/database or"
-                " postgresql://user:password@host:5432/database, with ?tls=verify behind it where TLS is a must",
+                " postgresql://user:password@host:5432/database, followed by ?tls=verify to require TLS",
                 Exit.UNUSABLE,
             )
         self._parts = parts
@@ -175,9 +175,9 @@ class ReadOnlyDatabase:
                 await in_own_thread(self._close)
 
     async def rows(self, statement: str) -> list[Row]:
-        """Return the rows of a SELECT, by their columns' names in small letters, as JSON could have them.
+        """Return the rows of a SELECT: JSON-compatible values by the columns' names in lower case.
 
-        Raises DatabaseAwayError or DatabaseRefusedError; EndError where the driver is not installed.
+        Raises DatabaseAwayError or DatabaseRefusedError; EndError if the driver is not installed.
         """
         return await in_own_thread(partial(self._rows, statement))
 
@@ -198,7 +198,7 @@ class ReadOnlyDatabase:
             raise away(self._parts.hostname, error) from None
 
     def _wrong(self, error: BaseException) -> Wrong | None:
-        if self._tls is not None and "SSL" in str(error):  # refused by the server, or its certificate by us
+        if self._tls is not None and "SSL" in str(error):  # the server refuses TLS, or its certificate is not valid
             return "tls"
         return self._driver.wrongs.get(self._driver.code_of(error))
 

@@ -17,10 +17,11 @@ class SourceGauges(OccasionalWriter):
         )
 
 
-def one_of_each(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
-    """Make one state of those that have one name here and were told together, in the order of the first.
+def merge_same_queues(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
+    """Merge the states of one answer that have the same queue name, in the order of their first.
 
-    What is counted is added up where each of them tells it. Agents and slots are not: one agent may serve several.
+    Counts of contacts are added up if each state has them; else the sum is unknown. Agents and slots become unknown,
+    because one agent may serve several queues.
     """
     together: dict[tuple[bytes, int], list[SourceGauge]] = {}
     for each in gauges:
@@ -29,7 +30,7 @@ def one_of_each(gauges: Iterable[SourceGauge]) -> list[SourceGauge]:
 
 
 def _added_up(some: Sequence[SourceGauge]) -> SourceGauge:
-    # A queue in which nobody waits may tell no wait.
+    # A queue in which nobody waits may have no longest wait.
     waits = [0 if each.longest_wait_ms is None and each.waiting == 0 else each.longest_wait_ms for each in some]
     told = [wait for wait in waits if wait is not None]
     return some[0].model_copy(

@@ -1,7 +1,8 @@
-"""One request to a vendor's API: signed in, below the account's address, and read as JSON or as the vendor's no.
+"""Makes one request to a vendor's API, with the account's token; returns its JSON or raises the vendor's refusal.
 
-How often and how long it is tried is for whoever asks: an import waits, the gateway does not, for a vendor waits for
-it. No redirect is followed, for it would take the token elsewhere. No token and no body is in any error.
+The caller decides how often and how long it tries: an import can wait, the gateway cannot, because the vendor waits for
+its answer. Redirects are not followed, because they could send the token to another server. Errors contain no token and
+no body.
 """
 
 import re
@@ -23,7 +24,7 @@ from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.backfill.vendor_access import access_of
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)+/?")
-#: Refusals that pass by themselves, as do all errors of the vendor's own.
+#: Refusals that pass by themselves, like all statuses from 500 on.
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _REDIRECTS: Final = range(300, 400)
 _FINE: Final = range(200, 300)
@@ -40,7 +41,7 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 
 
 class VendorAwayError(RuntimeError):
-    """The vendor gives no answer now; `after_s` is when it may, in seconds, None: nobody knows."""
+    """The vendor's API does not answer now; `after_s` is when to try again, in seconds, None: unknown."""
 
     def __init__(self, problem: str, after_s: float | None = None) -> None:
         super().__init__(problem)
@@ -48,7 +49,7 @@ class VendorAwayError(RuntimeError):
 
 
 class VendorAnswer(NamedTuple):
-    """An answer's JSON; and how long the vendor wants no further request, in seconds, None: as usual."""
+    """An answer's JSON; and for how many seconds the vendor allows no further request, None: no such limit."""
 
     json: Any
     pause_s: float | None
@@ -58,7 +59,7 @@ class VendorConnection:
     """The API of one account."""
 
     def __init__(self, account: Account, *, largest: int, now: Callable[[], float] = time.time) -> None:
-        """`largest` is the most bytes that an answer may have; `now` is the clock's, in seconds since 1970."""
+        """`largest` is the most bytes of an answer; `now` returns the time in seconds since 1970."""
         self._account = account
         self._largest = largest
         self._now = now
@@ -69,14 +70,14 @@ class VendorConnection:
         self.requests_per_minute = account.entry.requests_per_minute or access.requests_per_minute
 
     def use_token(self, token: SecretStr) -> None:
-        """Sign in by another token from now on; by none where it is empty."""
+        """Use another token from now on; none if it is empty."""
         signs_in = access_of(self._account.source).headers(self._account.entry.user or "", token)
         self._headers = {"Accept": "application/json", **signs_in}
 
     async def ask(
         self, session: aiohttp.ClientSession, method: str, request: Request, body: bytes | None
     ) -> VendorAnswer:
-        """Ask once. Raises VendorAwayError, and VendorRefusedError where the vendor says no for good."""
+        """Make one request. Raises VendorAwayError, and VendorRefusedError for a refusal that will not pass."""
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         url = self._url(request)
         try:
@@ -93,17 +94,17 @@ class VendorConnection:
             raise VendorRefusedError(answer.status, f"no JSON at {request.path}: check `url`") from None
 
     def _url(self, request: Request) -> URL:
-        """Write the address: below the account's, wherever the path came from. Raises VendorRefusedError."""
+        """Return the request's URL, which is always below the account's. Raises VendorRefusedError."""
         base = request.base or self._base
         if not base:
-            raise VendorRefusedError(HTTPStatus.NOT_FOUND, "set `url` and a token of the account: its API is needed")
+            raise VendorRefusedError(HTTPStatus.NOT_FOUND, "its API is needed: set `url` and a token of the account")
         steps = unquote(request.path).split("/")
         if _PATH.fullmatch(request.path) is None or not {".", ".."}.isdisjoint(steps):
             raise VendorRefusedError(HTTPStatus.NOT_FOUND, "the payload gives no address of the API")
         return URL(f"{base}{request.path}", encoded=True).with_query(request.query)
 
     def check(self, status: int, path: str, wait_s: float | None = None) -> None:
-        """Pass where a status is fine; `path` is what was asked for. Raises VendorAwayError, VendorRefusedError."""
+        """Check a status; `path` is what was requested. Raises VendorAwayError or VendorRefusedError."""
         if status in _FINE:
             return
         if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -111,20 +112,20 @@ class VendorConnection:
         if status == HTTPStatus.UNAUTHORIZED:
             raise VendorRefusedError(status, self._token_problem())
         if status in _REDIRECTS:
-            raise VendorRefusedError(status, "it is elsewhere: set `url` to the address that it redirects to")
+            raise VendorRefusedError(status, "it redirects to another address: set `url` to that")
         raise VendorRefusedError(status, _PROBLEMS.get(status, "{path} is refused").format(path=path))
 
     def _token_problem(self) -> str:
         entry = self._account.entry
         where = entry.token_env or (f"the file {entry.token_file}" if entry.token_file else "")
         if not where:
-            return f"it wants a token: set `token_env` of {self._account.path}"
+            return f"it needs a token: set `token_env` of {self._account.path}"
         user = " and `user`" if entry.user else ""
         return f"the token is not accepted: check {where}{user} of {self._account.path}"
 
 
 async def content_of(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read an answer of up to so many bytes. Raises VendorRefusedError."""
+    """Read an answer of up to `largest` bytes. Raises VendorRefusedError if it is longer."""
     read = bytearray()
     async for piece in answer.content.iter_any():
         read += piece

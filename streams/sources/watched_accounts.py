@@ -1,7 +1,7 @@
 """The accounts that a running part uses, as `sources.toml` says now: a change is used without a restart.
 
-One faulty account stops no other: it is named once and left out until it is mended. If it was in use before the change,
-its former entry stays in force. A file that cannot be used at all, or is gone or empty, changes nothing.
+A faulty account does not stop the others: it is logged once and left out until it is corrected. If it was in use before
+the change, its former entry stays in force. A changed file that cannot be used at all, is gone or is empty, is ignored.
 """
 
 import logging
@@ -14,14 +14,14 @@ from schemas.configuration.toml_files import ConfigurationError
 from streams.configuration.reloading import WatchedFiles
 from streams.sources.accounts import Account, AccountKey, FaultyAccount, SourceAccounts, account_files, read_accounts
 
-#: How often it is looked whether a file has changed.
+#: How often the files are checked for changes.
 LOOK_EVERY_S: Final = 2.0
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class WatchedAccounts:
-    """The accounts in force, and whether their files say something else by now."""
+    """The accounts in force, and the faults of the present files."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class WatchedAccounts:
         fault: Callable[[Account], str | None] = lambda _: None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        """Load the accounts with their secrets. Raises ConfigurationError where the file cannot be used at all.
+        """Load the accounts with their secrets. Raises ConfigurationError if the file cannot be used at all.
 
-        `uses` chooses from sound accounts, `concerns` from faulty ones; `fault` says what else an account lacks.
-        `consequence` is what a faulty account meets until it is mended, for people.
+        `uses` selects the accounts of this part, `concerns` its faulty entries; `fault` checks an account further.
+        `consequence` says in messages what happens while an account is faulty.
         """
         self._folder = folder
         self._consequence = consequence
@@ -71,7 +71,7 @@ class WatchedAccounts:
         return f"{'; '.join(told)}: `pulssi check-config` says why" if self.faulty else None
 
     def look(self) -> bool:
-        """Use what the files say now; tells whether accounts, or the faulty ones, have changed. Faults are logged."""
+        """Use the files as they are now; returns whether accounts or faulty entries have changed. Logs faults."""
         if not self._files.changed(self._paths):
             return False
         self._paths = account_files(self._folder)
@@ -93,7 +93,7 @@ class WatchedAccounts:
         changed = before != (self.accounts, self.faulty)
         if before[0] != self.accounts:
             _LOG.info("sources.toml has changed: %d accounts are in force", len(self.accounts))
-        if had_faults and not self.faulty:  # whoever mends it looks here whether that was it
+        if had_faults and not self.faulty:  # tells whoever corrected the file that it worked
             _LOG.info("sources.toml is without a fault again: %d accounts are in force", len(self.accounts))
         return changed
 

@@ -85,7 +85,7 @@ class Now(NamedTuple):
         self.saved.add(minute)
 
     def steady(self, expected: Callable[[int], T], look: Callable[[], Any]) -> tuple[T, Any]:
-        """Look at a time at which the expected does not change meanwhile; gives both."""
+        """Return the expected and the seen value, from a moment at which the expected one did not change."""
         while True:
             before = expected(now_ms())
             seen = look()

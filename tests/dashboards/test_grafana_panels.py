@@ -16,7 +16,7 @@ from tests.fixtures.clickhouse import ClickHouseServer
 NOT_SIMULATED: Final = {
     *("Agents now, by group and status", "Agents' slots now, by group and channel", "Alerts of Pulssi itself"),
     *("Deliveries in the range", "Polled sources", "Surges in the range", "Critical alerts that fire", "Late now"),
-    *("Queues' own service level", "Growth", "How far off the forecast was", "Positions needed"),
+    *("Queues' own service level", "Growth", "Forecast error by queue", "Positions needed"),
     "The busiest half hour of each queue",
 }
 

@@ -312,7 +312,7 @@ def test_a_data_source_that_files_made_is_told_with_what_to_do(grafana: StandIn)
     ],
 )
 def test_what_files_made_is_told(grafana: StandIn, changed: str, code: int, message: str, name: str) -> None:
-    """By its name, and by no error of Grafana's, whatever it is that Grafana refuses to change."""
+    """Whatever Grafana refuses to change, the message names it, and not Grafana's error."""
     assert pushed(push(grafana.url))
     kept = grafana.kept[changed]
     for one in kept if isinstance(kept, list) else [kept["dashboard"]]:

@@ -52,8 +52,8 @@ ORDER: Final = {
     "Are contacts tagged?": "-Share untagged",
     "Surges in the range": "-Fired",
     "By queue, the longest first": "-AHT",
-    "How far off the forecast was, the worst first": "-Off by day",
-    "The busiest half hour of each queue, the largest first": "-Positions",
+    "Forecast error by queue, the largest first": "-Error by day",
+    "The busiest half hour of each queue, most positions first": "-Positions",
     "Offered by weekday and hour": "from Monday on",
     "Intervals of 30 minutes, the newest first": "-Interval",
     "By queue, the least satisfied first": "Satisfied",
@@ -85,7 +85,7 @@ def assert_in_order(by: str, rows: Answer) -> None:
 
 
 def assert_shown_whole(panel: Json, name: str, values: list[Any]) -> None:
-    """Hold how a column is shown: counts as they are, and nothing that has a part of one as a count."""
+    """Check a column's unit: counts are not shortened, and fractions are not shown as counts."""
     shown = dict(panel["fieldConfig"]["defaults"])
     for override in panel["fieldConfig"]["overrides"]:
         if override["matcher"]["options"] == name:
@@ -121,7 +121,7 @@ def now(clickhouse_server: ClickHouseServer) -> Iterator[Now]:
 
 
 def test_every_panel_is_held_or_says_why_not() -> None:
-    """Exactly one of both."""
+    """Each panel has either a check of its figures or a reason in WITHOUT_FIGURES."""
     assert set(PANELS) == CHECKS.keys() ^ WITHOUT_FIGURES.keys()
     assert {title for title, panel in PANELS.items() if "targets" not in panel} == set(WITHOUT_FIGURES)
 
@@ -152,7 +152,7 @@ def test_figures(request: pytest.FixtureRequest, title: str) -> None:
     + ["Live floor / Longest wait now"],
 )
 def test_where_there_is_nothing_a_count_says_zero(client: Client, title: str) -> None:
-    """In an empty database too: `No data` would say that nothing is known."""
+    """Even in an empty database: `No data` would mean that the number is unknown."""
     days = Days([], [], client)
     rows = days.ask(PANELS[title]["targets"][0]["rawSql"])
     assert rows

@@ -141,7 +141,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     found = load_sign_in(load_settings({"PULSSI_BIND": EVERYWHERE, **given}))
     assert found.is_token(TOKEN)
     assert found.password_hash.get_secret_value() == PASSWORD_HASH
-    with pytest.raises(ConfigurationError, match="leave one"):
+    with pytest.raises(ConfigurationError, match="set only one"):
         load_sign_in(load_settings({**given, "PULSSI_WALLBOARD_TOKEN": TOKEN}))
 
 

@@ -83,7 +83,7 @@ def test_a_profile_adds_what_it_names(secrets: Path, tmp_path: Path) -> None:
 
 
 def test_grafana_is_told_what_its_container_is(secrets: Path, tmp_path: Path) -> None:
-    """What it is provisioned with first, for the ClickHouse of this machine; then Grafana by the entry point there."""
+    """First its provisioning is written, for this machine's ClickHouse; then the container's entry point starts it."""
     (secrets / "clickhouse_reader_password").write_text("invented\n")
     home = tmp_path / "grafana's"
     groups = topology.part_groups(

@@ -219,7 +219,7 @@ def test_secrets_are_named_and_never_held(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_every_part_knows_the_cluster(tmp_path: Path) -> None:
-    """One that did not would read what other replicas have, or not."""
+    """A part that did not would read from replicas that lack the last writes."""
     for name, spec in _pods(_rendered("full", tmp_path, NEWEST)):
         told = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
         assert (told["PULSSI_CLICKHOUSE_CLUSTER"], told["PULSSI_CLICKHOUSE_QUORUM"]) == ("floor", "2"), name
@@ -228,7 +228,7 @@ def test_every_part_knows_the_cluster(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("site", SITES)
 def test_workers_are_named_by_their_pods(site: str, tmp_path: Path) -> None:
-    """So that a restart moves nothing; not where their number follows the lag: a pod that goes does not come back."""
+    """So that a restart moves no partition; not with autoscaling, where a removed pod does not come back."""
     named = {
         name: each["valueFrom"]
         for name, spec in _pods(_rendered(site, tmp_path, NEWEST))

@@ -28,7 +28,7 @@ def test_a_command_explains_itself(command: str) -> None:
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_one_that_is_meant(words: tuple[str, ...], meant: str) -> None:
-    """Of a command, a source, a part or a topic; the command does not run."""
+    """For a command, a source, a part or a topic; the command does not run."""
     answer = CliRunner().invoke(main, words)
     assert (answer.exit_code, f"; did you mean {meant}?" in answer.output) == (2, True), answer.output
 

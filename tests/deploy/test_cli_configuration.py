@@ -131,7 +131,7 @@ def test_check_config_notes_what_is_missing_here(tmp_path: Path) -> None:
             " set it before the start, or name a file, which is read again without a restart"
         ),
         f"note: asterisk/main: there is no {tmp_path}/queue_log",
-        "Notes are about this machine: an account is not used where its part finds the same.",
+        "Notes are about this machine: a part that finds the same where it runs does not use the account.",
     ]
     assert "sources asterisk/main, zendesk/acme" in said
     code, said = _run("check-config", str(tmp_path), "--json")
@@ -152,7 +152,7 @@ def test_check_config_notes_what_is_missing_beside_faults(tmp_path: Path) -> Non
 
 
 def test_check_config_refuses_a_short_key_of_pseudonyms(tmp_path: Path) -> None:
-    """Wherever the parts run it is too short."""
+    """It is a fault, not a note: the key is too short on every machine."""
     (tmp_path / "key").write_text("hunter2")
     (tmp_path / "sources.toml").write_text(
         '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npseudonym_file = "key"\n'
@@ -164,7 +164,7 @@ def test_check_config_refuses_a_short_key_of_pseudonyms(tmp_path: Path) -> None:
 
 
 def test_check_config_names_faults_of_accounts_beside_others(tmp_path: Path) -> None:
-    """Of every account, and of the other files, at once."""
+    """The faults of all accounts and of the other files are printed at once."""
     (tmp_path / "centre.toml").write_text(_FAULTY)
     (tmp_path / "sources.toml").write_text(
         '[[source]]\nsource = "zendesk"\naccount = "acme"\n[[source]]\nsource = "giosg"\naccount = "A b"\n'

@@ -182,7 +182,7 @@ def test_a_vendors_payload_is_mapped_anew(settings: Settings, monkeypatch: pytes
 def test_what_a_payload_leaves_out_is_asked_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each letter has its outcome; what was sent is off the list, also if the API refuses another one."""
+    """Each letter has its outcome; sent letters leave the list even if the API refuses another one."""
     monkeypatch.setenv("ACME", "s3cret")
     about = {"source": "freshdesk", "account": "acme", "form": "hook"}
     with in_a_thread(ticket_api(250)) as api:

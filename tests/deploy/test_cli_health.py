@@ -65,7 +65,7 @@ def test_what_listens_is_asked(sink: Callable[[Words], None]) -> None:
 
 
 def test_what_somebody_has_to_mend_is_told(sink: Callable[[Words], None]) -> None:
-    """Exit 0: a restart mends nothing of it."""
+    """The exit code is 0, because a restart would not help."""
     sink((None, None, "zendesk/acme: its hooks are answered with 503"))
     for words in ((), ("--ready",)):
         told = _asked(*words)

@@ -113,7 +113,7 @@ def test_asked_to_end_it_says_how_to_go_on(broker: KafkaServer, config: Path, tm
         await_records(broker.bootstrap, 1_000)
         program.signal(signal.SIGTERM)
         assert program.await_end() == 1, program.text
-    assert "the same command goes on" in program.lines[-1]
+    assert "run the command again to continue" in program.lines[-1]
     read = int(program.lines[-2].split(" payloads")[0].rsplit(" ", 1)[1].replace(",", ""))
     rest = run(tmp_path, *words[words.index("import") :], **broker.settings_env())
     assert rest.code == 0, rest.text

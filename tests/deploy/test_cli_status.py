@@ -26,7 +26,7 @@ async def _gateway() -> AsyncIterator[str]:
 
 
 def test_a_refused_change_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The part is ready, for it runs on as before; its line says what is not in force."""
+    """The part is ready, because it runs as before; its line says which change is not in force."""
     with in_a_thread(_gateway()) as url:
         part = PartState(name="gateway", state="ready", url=url, started_here=True)
         running = StackState(pid=1, folder=tmp_path, phase="ready", parts=(part,))

@@ -112,7 +112,7 @@ def forecast(
 
 
 def waits(load: Fraction, agents: int) -> Fraction:
-    """Give Erlang C: the probability that who comes waits. By its definition, as a sum of exact fractions."""
+    """Return Erlang C, the probability of a wait, by its definition: a sum of exact fractions."""
     if agents <= load:
         return Fraction(1)
     term = total = Fraction(1)

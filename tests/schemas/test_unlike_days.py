@@ -1,4 +1,4 @@
-"""Days on which a calendar does not say what its weekday says."""
+"""Days that differ from the usual hours of their weekday."""
 
 from datetime import date
 

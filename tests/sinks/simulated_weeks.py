@@ -1,4 +1,4 @@
-"""Five simulated weeks of a small centre in a database of their own, for figures that look back."""
+"""Five simulated weeks of a small centre in their own database, for figures that compare with past weeks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

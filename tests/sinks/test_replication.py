@@ -73,7 +73,7 @@ def test_the_parser_refuses_what_is_wrong(parser: Client) -> None:
     ],
 )
 def test_a_form_that_is_not_known_is_refused(statement: str) -> None:
-    """It would be applied to one replica alone, or make a table that is not replicated."""
+    """Else it would run on one replica only, or make a table that is not replicated."""
     with pytest.raises(ValueError, match=r"^no (statement|engine)"):
         render(statement, "floor")
 
@@ -163,7 +163,7 @@ class _Recorder:
 
 
 def test_a_migration_runs_on_all_replicas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is told to one server alone, the database, the ledger and passwords included."""
+    """Every statement runs on the cluster: also those for the database, the ledger and the passwords."""
     recorder = _Recorder()
     monkeypatch.setattr(migrations, "connect", lambda *_, **__: recorder)
     (tmp_path / "reader").write_text("geheim\n", "utf-8")
@@ -177,7 +177,7 @@ def test_a_migration_runs_on_all_replicas(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_what_is_said_to_a_cluster_exists(parser: Client) -> None:
-    """Every setting is one of the engine's; a single server is told none."""
+    """The engine knows every setting; a single server gets none."""
     known = {str(name) for (name,) in parser.query("SELECT name FROM system.settings").result_rows}
     assert {*STATEMENT_SETTINGS, *cluster_settings(load_settings({"PULSSI_CLICKHOUSE_CLUSTER": "floor"}))} <= known
     assert cluster_settings(load_settings({})) == {}
@@ -197,7 +197,7 @@ def test_a_client_says_it_with_each_query(clickhouse_server: ClickHouseServer) -
 
 @pytest.mark.parametrize("code", [285, 286, 289, 319])
 def test_without_a_quorum_it_is_tried_again(code: int) -> None:
-    """Too few replicas, or one that is behind, is an outage that ends, not a wrong question."""
+    """Too few replicas, or one that is behind, counts as an outage that passes, not as a wrong query."""
     assert is_unavailable(DatabaseError(f"Code: {code}. DB::Exception: …"))
     assert not is_unavailable(DatabaseError("Code: 47. DB::Exception: …"))
 

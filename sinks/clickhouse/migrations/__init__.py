@@ -3,8 +3,8 @@
 A table's file is never changed once released: what comes later is another number. A file under `views/` is applied
 again whenever its text, or a setting in it, has changed. Nothing here drops a row of what was counted.
 
-On a cluster each statement runs on all replicas (`replication.py`); what was applied is told by a replicated table too.
-Every statement may run again: one that reached only some of the replicas is repeated by the next migration.
+On a cluster each statement runs on all replicas (`replication.py`), and the list of what was applied is a replicated
+table. Every statement may run twice: if one reached only some replicas, the next migration repeats it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _folder(name: str) -> dict[str, str]:
 def migrate(settings: Settings) -> list[str]:
     """Bring ClickHouse's schema to this version, and return what was applied; a second run applies nothing.
 
-    Raises EndError where a newer Pulssi made the schema, or where the cluster is not what the settings say; and
+    Raises EndError if a newer Pulssi made the schema, or if the cluster or its tables do not fit the settings; and
     clickhouse_connect's errors.
     """
     passwords = password_statements(settings)
@@ -78,7 +78,7 @@ def migrate(settings: Settings) -> list[str]:
 
 
 def _set_passwords(client: Client, settings: Settings, passwords: list[str]) -> list[str]:
-    """Set them each time: what a file holds now cannot be told from what it held."""
+    """Set all passwords at each run: it is not known whether a file has changed since the last one."""
     try:
         for statement in passwords:
             _run(client, settings, statement)
@@ -99,7 +99,7 @@ def _run(client: Client, settings: Settings, statement: str) -> None:
 
 
 def _check_cluster(client: Client, settings: Settings) -> None:
-    """Raise EndError where the cluster, or the kind of the tables that are there, is not what the settings say."""
+    """Raise EndError if the cluster or the existing tables do not fit the settings."""
     cluster, database = settings.clickhouse_cluster, settings.clickhouse_database
     try:
         if cluster:

@@ -1,19 +1,19 @@
--- Who may what. Roles hold the rights, so that users of yours may be granted them too; limits and quotas follow the role.
--- Users that are not there are made with a secret that nobody knows: a password file, or `ALTER USER … IDENTIFIED BY`,
--- lets them in. Those that are there keep their password. Whoever migrates is none of them.
--- Left out, with a note, where the server keeps no users (the embedded one).
+-- Users and their rights. Rights, limits and quotas belong to roles, so that operators can grant them to their own users.
+-- A user that does not exist is made with a random password that nobody knows: nobody can sign in until a password file or
+-- `ALTER USER … IDENTIFIED BY` sets another. An existing user keeps its password. The user that migrates is none of these.
+-- Skipped, with a note, if the server has no users that statements can change (the embedded one).
 CREATE ROLE IF NOT EXISTS pulssi_writing;
 CREATE ROLE IF NOT EXISTS pulssi_reading;
 CREATE ROLE IF NOT EXISTS pulssi_dashboards;
 GRANT SELECT, INSERT ON ${database}.* TO pulssi_writing;
 GRANT SELECT ON ${database}.* TO pulssi_reading, pulssi_dashboards;
 
--- No limit of time: `pulssi reconcile` reads for as long as it takes.
+-- No time limit: `pulssi reconcile` may read for hours.
 CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_writer;
 ALTER SETTINGS PROFILE pulssi_writer SETTINGS async_insert = 0, max_memory_usage = 16000000000 TO pulssi_writing;
 
--- readonly 2: clients send settings with each query. They may lower a limit, and not lift it; 0 would be no limit. Grafana
--- asks for its own time limit and 5 seconds more: 65 by its default.
+-- readonly 2, because clients send settings with each query. They may lower a limit, but not raise it. Minima are above 0,
+-- because 0 means no limit. Grafana sends its own time limit plus 5 seconds: 65 by default.
 CREATE SETTINGS PROFILE IF NOT EXISTS pulssi_reader;
 ALTER SETTINGS PROFILE pulssi_reader SETTINGS
     readonly = 2,
@@ -36,8 +36,9 @@ ALTER SETTINGS PROFILE pulssi_grafana SETTINGS
     max_concurrent_queries_for_user = 60 CONST
     TO pulssi_dashboards;
 
--- Of an hour, each user: far above what people and dashboards need, so that a loop that asks without end is stopped. A page of
--- 20 panels that is read anew each 5 seconds asks 14,400 times. The writer has none: nothing must hold up the sink.
+-- Quotas of each user per hour: far above what people and dashboards need, so that only a program that queries in an endless
+-- loop is stopped. A page of 20 panels that is refreshed every 5 seconds sends 14,400 queries. The writer has no quota, so
+-- that nothing delays the sink.
 CREATE QUOTA IF NOT EXISTS pulssi_reader;
 ALTER QUOTA pulssi_reader KEYED BY user_name
     FOR INTERVAL 1 hour MAX queries = 2000000, result_rows = 5000000000, read_rows = 10000000000000, execution_time = 180000
@@ -54,6 +55,6 @@ GRANT pulssi_writing TO pulssi_writer;
 GRANT pulssi_reading TO pulssi_reader;
 GRANT pulssi_dashboards TO pulssi_grafana;
 
--- Earlier versions let the writer change the schema, and make functions on the whole server.
+-- Earlier versions allowed the writer to change the schema and to make functions for the whole server.
 REVOKE CREATE TABLE, CREATE VIEW, ALTER VIEW, DROP VIEW, ALTER TABLE ON ${database}.* FROM pulssi_writer;
 REVOKE CREATE FUNCTION, DROP FUNCTION ON *.* FROM pulssi_writer;

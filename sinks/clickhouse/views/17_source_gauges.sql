@@ -1,6 +1,6 @@
--- The last answer of each polled source: the state of each queue in it. A queue that the source tells no more is not here.
--- It is the source's own figure, not counted from events. An answer of a clock that was ahead is passed over: else it would
--- stand here until its time has come.
+-- The state of each queue in the last answer of each polled account. A queue that is missing from that answer is not shown.
+-- The figures are the source's own, not counted from events. An answer whose time is in the future, by a wrong clock, is left
+-- out: it would hide all answers until then.
 CREATE OR REPLACE VIEW source_gauges AS
 SELECT
     at, source, account, channel, queue, waiting, longest_wait_ms, handling, agents_signed_in, agents_available,

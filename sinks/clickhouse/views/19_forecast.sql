@@ -1,20 +1,21 @@
--- What is likely to enter each queue in each half hour of the centre's wall clock, from the same weekday and half hour of the
--- weeks before: FROM forecast(first_day = '2026-03-02', last_day = '2026-03-08', weeks = 8, closed_days = map('', [])).
--- Dates are local, both included. `closed_days` has the days that are not like their weekday, by the queue that has a calendar
--- of its own, '' standing for all others: a queue has no forecast of them, and none is made from them.
+-- The visits that each queue is likely to get in each half hour of the centre's local time, from the same weekday and half
+-- hour of the weeks before:
+-- FROM forecast(first_day = '2026-03-02', last_day = '2026-03-08', weeks = 8, closed_days = map('', [])).
+-- Dates are local, both included. `closed_days` maps a queue to the days that are unlike their weekday; '' stands for queues
+-- without a calendar of their own. These days have no forecast, and are not used for the forecast of others.
 --
--- A day is forecast from the last `weeks` days of its weekday: a past one from those before it, one to come from those that are
--- over. Left out are days up to the queue's first visit (of the 400 days before), and, where four or more are known, odd days:
--- their visits are further from the median than three times what is usual. Usual is 1.4826 times the median distance from the
--- median (the standard deviation, were days distributed normally), and at least what chance gives to so many contacts.
--- `expected` is the mean of what entered in that half hour on the days that remain, `days` how many these are, `aht_ms` their
--- handle time. Where clocks are put back the half hours that come twice are two. `entered` is what came; NULL while the half
--- hour is not over.
+-- A past day is forecast from the last `weeks` days of its weekday before it; today and later days from those before today.
+-- Left out are days up to the queue's first visit (within the 400 days before), and odd days, if four or more days are known.
+-- A day is odd if its visits differ from the median by more than three standard deviations. The standard deviation is
+-- estimated as 1.4826 times the median distance from the median, and is at least √median, as for a Poisson count.
+-- `expected` is the mean of the visits in that half hour on the `days` days that remain, `aht_ms` their mean handle time.
+-- When clocks are put back, the repeated half hours have a row for each time. `entered` is the number of visits; NULL until
+-- the half hour is over.
 CREATE OR REPLACE VIEW forecast AS
 WITH
     assumeNotNull((SELECT now64(3, 'UTC'))) AS moment,
     toInt32(toDate32(moment, '${time_zone}')) AS today,
-    -- Days are numbered from here on, before all that are looked at; a half hour by its number in the day.
+    -- The first day that is read: days are numbered from it, and half hours from midnight.
     toInt32(least(toInt32({first_day:Date32}), today) - 7 * ({weeks:UInt8} + 1)) AS reach,
     toInt32({last_day:Date32}) - reach AS last,
     half_hours AS (
@@ -29,7 +30,7 @@ WITH
         WHERE interval = '30 minutes' AND sample IN ('entered', 'handle') AND day >= toDate32(reach) AND day <= {last_day:Date32}
         GROUP BY channel, queue, interval_start
     ),
-    -- Every half hour that a clock on the wall shows.
+    -- Every half hour of local time, by its start in UTC.
     grid AS (
         SELECT DISTINCT
             at_s - positiveModulo(at_s + offset_s, 1800) AS start_s,
@@ -58,7 +59,7 @@ WITH
         )
         GROUP BY channel, queue
     ),
-    -- The days of its weekday that tell of a day: their visits in all and by half hour, and their handle time.
+    -- For each day to forecast, the known days of its weekday: their visits in total and by half hour, and handle times.
     known_days AS (
         SELECT
             b.channel AS channel, b.queue AS queue, b.target AS target,
@@ -99,8 +100,8 @@ WITH
             (visits[intDiv(length(visits) + 1, 2)] + visits[intDiv(length(visits), 2) + 1]) / 2 AS median,
             arraySort(arrayMap(n -> abs(n - median), visits)) AS distances,
             (distances[intDiv(length(visits) + 1, 2)] + distances[intDiv(length(visits), 2) + 1]) / 2 AS distance,
-            3 * greatest(1.4826 * distance, sqrt(greatest(median, 1))) AS usual,
-            arrayFilter(day -> length(known) < 4 OR abs(day.1 - median) <= usual, known) AS kept,
+            3 * greatest(1.4826 * distance, sqrt(greatest(median, 1))) AS largest_usual_distance,
+            arrayFilter(day -> length(known) < 4 OR abs(day.1 - median) <= largest_usual_distance, known) AS kept,
             length(kept) AS days,
             arrayMap(
                 (n, shown) -> n / nullIf(shown, 0),

@@ -1,8 +1,8 @@
--- How many agents a queue needs, by Erlang C: contacts come one by one at random, wait in one queue as long as it takes, and
--- handle times vary exponentially. `load` is in Erlang: contacts an hour times their mean handle time in hours.
+-- How many agents a queue needs, by Erlang C. It assumes that contacts arrive at random, that nobody gives up waiting, and
+-- that handle times are exponentially distributed. `load` is in Erlang: contacts an hour × mean handle time in hours.
 
--- The probability that who comes waits, with so many agents: 1 where they cannot do the work. From Erlang B by its recursion
--- (its reciprocal, which is a sum of positive terms), so exact for any number of agents.
+-- The probability that a contact has to wait; 1 if the agents are too few for the load. It is computed from the reciprocal of
+-- Erlang B by recursion: a sum of positive terms, so no precision is lost with many agents.
 CREATE OR REPLACE FUNCTION pulssi_erlang_c AS (load, agents) -> multiIf(
     load IS NULL OR agents IS NULL, NULL,
     ifNull(load, 0.) <= 0, 0.,
@@ -14,8 +14,8 @@ CREATE OR REPLACE FUNCTION pulssi_erlang_c AS (load, agents) -> multiIf(
     ))
 );
 
--- The share that is answered within `target_s`, and the mean wait of all, in seconds, with a mean handle time `aht_s`. NULL:
--- the work is not done, and waits grow without end.
+-- The share of contacts that is answered within `target_s`, and the mean wait of all contacts, in seconds; `aht_s` is the mean
+-- handle time. If the agents are too few for the load, the share is 0 and the wait, which grows without end, is NULL.
 CREATE OR REPLACE FUNCTION pulssi_erlang_level AS (load, agents, aht_s, target_s) -> multiIf(
     load <= 0, 1.,
     agents <= load, 0.,
@@ -27,8 +27,8 @@ CREATE OR REPLACE FUNCTION pulssi_erlang_wait_s AS (load, agents, aht_s) -> mult
     pulssi_erlang_c(load, agents) * aht_s / (agents - load)
 );
 
--- The fewest agents with whom the share `objective` is answered within `target_s`, and who are busy for the share
--- `max_occupancy` of their time at most. Without an objective or target: by occupancy alone. 0 where there is no load.
+-- The fewest agents with whom the share `objective` of contacts is answered within `target_s`, and who are busy for at most
+-- the share `max_occupancy` of their time. Without an objective or target, only occupancy counts. 0 without load.
 CREATE OR REPLACE FUNCTION pulssi_agents AS (load, aht_s, target_s, objective, max_occupancy) -> multiIf(
     load IS NULL OR aht_s IS NULL, NULL,
     ifNull(load, 0.) <= 0, 0,
@@ -43,7 +43,8 @@ CREATE OR REPLACE FUNCTION pulssi_agents AS (load, aht_s, target_s, objective, m
                 n, found.2
             )
         ),
-        -- With ten standard deviations more than the load nobody waits, as far as numbers of 64 bits can tell.
+        -- The largest number that is tried: ten standard deviations above the load, where the probability of a wait is 0 to
+        -- the precision of Float64.
         arrayMap(n -> toFloat64(n), range(1, toUInt32(
             ceil(ifNull(load, 0.) / max_occupancy) + ceil(10 * sqrt(ifNull(load, 0.))) + 30
         ))),

@@ -32,12 +32,12 @@ class Reading(Protocol):
     """A run of an import."""
 
     def pages(self, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
-        """Yield what is left behind a position. Raises UnmappableError for an answer of another form."""
+        """Yield the pages after a position. Raises UnmappableError for an answer of an unexpected form."""
         ...
 
 
 def backfill_of(reading: Callable[[VendorApi, Period], Reading]) -> Backfill:
-    """Make a back-fill that tells of an answer of another form as a refusal of its vendor's."""
+    """Make a back-fill that raises VendorRefusedError for an answer of an unexpected form."""
 
     async def pages(
         account: Account, api: VendorApi, period: Period, position: Mapping[str, Any] | None, /

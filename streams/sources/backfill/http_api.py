@@ -76,7 +76,7 @@ class HttpApi:
             await session.close()
 
     def use_token(self, token: SecretStr) -> None:
-        """Sign in by another token from now on; by none where it is empty."""
+        """Use another token from now on; none if it is empty."""
         self._connection.use_token(token)
 
     async def get(self, request: Request) -> Any:  # noqa: ANN401 - JSON

@@ -22,9 +22,9 @@ class VendorPayload(NamedTuple):
     where: str = ""
     #: As `Payload.line` has it; it is told behind `where`.
     line: int = 0
-    #: Of a state that is polled again and again, when it was told: UTC milliseconds, the same for all of one answer.
-    #: 0: it is no such state.
-    told_at: int = 0
+    #: For a polled state, when it was received: UTC milliseconds, the same for all states of one answer. 0 for all
+    #: other payloads.
+    polled_at: int = 0
 
 
 class Page(NamedTuple):

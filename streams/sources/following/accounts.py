@@ -38,6 +38,6 @@ def is_followed(entry: SourceEntry) -> bool:
 
 
 def would_be_followed(written: Mapping[str, Any]) -> bool:
-    """Tell whether an entry, as it is written and with faults, would be followed; also if its source is unknown."""
+    """Tell whether a faulty entry, as written, would be followed without its faults; true if its source is unknown."""
     source = written.get("source")
     return source not in SOURCES or any(written.get(key) for key in _FOLLOWED_BY.get(source, ()))

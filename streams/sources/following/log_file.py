@@ -309,7 +309,10 @@ def _is_of(path: Path, place: Place) -> bool:
 
 
 def log_follower(form: str, what: str) -> Follower:
-    """Make the follower of a source's log: `path` of the account names `what` has payloads of a form, one a line."""
+    """Make a follower of the file at `path` of the account, with one payload of `form` a line.
+
+    `what` names the file in messages.
+    """
 
     async def follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
         del api

@@ -1,7 +1,7 @@
-"""Remembers the numbers that were passed over while rows were read in the order of their numbers.
+"""Remembers the gaps in the numbers of rows that were read in the order of their numbers.
 
-A database gives out a row's number when it is inserted, and shows the row when its transaction is committed: a row may
-appear after others with higher numbers. A number that stays without a row, as after a rollback, is given up in time.
+A database gives a row its number when the row is inserted, but shows it only when its transaction is committed. So a
+row may appear after rows with higher numbers. A number without a row, as after a rollback, is given up after LATE_S.
 """
 
 import time
@@ -9,9 +9,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-#: How long a number is waited for.
+#: How long a missing number is waited for, in seconds.
 LATE_S: Final = 300.0
-#: Stretches of numbers that are remembered; the oldest are given up first.
+#: The most gaps that are remembered; the oldest are given up first.
 GAPS_AT_MOST: Final = 10_000
 
 
@@ -22,7 +22,7 @@ class _Gap(NamedTuple):
 
 
 class PassedOver:
-    """What lies between the rows that were read."""
+    """The gaps between the rows that were read."""
 
     def __init__(self, highest: int, clock: Callable[[], float] = time.monotonic) -> None:
         """`highest`: up to it nothing is waited for."""
@@ -30,21 +30,21 @@ class PassedOver:
         self.clock = clock
         #: The highest number that was read.
         self.highest = highest
-        #: In order; as each was noted in that order too, those of the beginning are the oldest.
+        #: In ascending order, which is also the order of their age: the first is the oldest.
         self._gaps: list[_Gap] = []
 
     @property
     def settled(self) -> int:
-        """The number up to which everything was read or given up."""
+        """The number up to which every row was read or given up."""
         return self._gaps[0].first - 1 if self._gaps else self.highest
 
     @property
     def awaited(self) -> list[tuple[int, int]]:
-        """The numbers that are waited for, as stretches with their ends."""
+        """The gaps that are waited for: first and last number of each."""
         return [(gap.first, gap.last) for gap in self._gaps]
 
     def note(self, numbers: Iterable[int]) -> None:
-        """Take in the numbers of rows that were read."""
+        """Note the numbers of rows that were read."""
         for number in numbers:
             if number > self.highest:
                 if number > self.highest + 1:

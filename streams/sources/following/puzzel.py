@@ -66,7 +66,7 @@ def _payload(table: str, form: str, row: Row) -> VendorPayload:
 
 
 def _follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
-    """Follow the states of queues or Raw data, as the account says which."""
+    """Follow the states of queues if the account has a `customer_key`, else Raw data."""
     return follow_queues(account) if account.entry.customer_key else follow_raw_data(account, api, position)
 
 

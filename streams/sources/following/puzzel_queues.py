@@ -1,7 +1,7 @@
-"""Asks Puzzel for the states of its queues, again and again: how many wait now, and who is there to answer.
+"""Polls the states of Puzzel's queues: how many contacts wait now, and how many agents are available.
 
-A user's name and password give a token, which is used until it expires or is refused; then another one is asked for, by
-the log-in's session or by the password. This adds only source gauges; calls come by Raw data.
+A log-in with user and password gives a token, which is used until it expires or is refused. The next token is requested
+with the log-in's session, or else by another log-in. This makes only source gauges; calls come from Raw data.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ from streams.times import now_ms
 API: Final = "https://api.puzzel.com/ContactCentre5"
 LOGIN: Final = "https://auth.puzzel.com/api/Authenticate"
 EVERY_MS: Final = 15_000
-#: A token is renewed so long before its end, unless it is given for less than twice that.
+#: A token is renewed so long before it expires, unless it lasts less than twice that.
 RENEWED_BEFORE_S: Final = 60.0
-#: A user whose password is refused often may be locked out.
+#: Wait after a refused password: Puzzel may lock out a user after several.
 AGAIN_REFUSED_S: Final = 300.0
 AGAIN_S: Final = 60.0
 
 _UNAUTHORIZED: Final = 401
-#: What a log-in with a wrong key, user or password may be answered with.
+#: Statuses that may mean a wrong customer key, user or password.
 _WRONG: Final = frozenset({400, _UNAUTHORIZED, 403})
-#: What a header can carry: something else is no token.
+#: The characters that a header can carry: anything else is not a token.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 
 _LOG: Final = logging.getLogger(__name__)
@@ -50,22 +50,22 @@ async def follow_queues(account: Account) -> AsyncIterator[Page]:
         puzzel = _Puzzel(account, api)
         while True:
             begun = loop.time()
-            queues, told_at = await puzzel.queues(), now_ms()
+            queues, polled_at = await puzzel.queues(), now_ms()
             if not queues and not has_said_none:
                 _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
             has_said_none = not queues
-            yield Page(tuple(_payload(each, told_at) for each in queues), {})
+            yield Page(tuple(_payload(each, polled_at) for each in queues), {})
             await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 
-def _payload(queue: Any, told_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
+def _payload(queue: Any, polled_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
     number = queue.get("id") if isinstance(queue, dict) else None
     place = f"queue {number}" if isinstance(number, int) else "queues"
-    return VendorPayload("queue_state", orjson.dumps(queue), place, told_at=told_at)
+    return VendorPayload("queue_state", orjson.dumps(queue), place, polled_at=polled_at)
 
 
 class _RefusedError(Exception):
-    """Puzzel refuses the token, or the question; says why in one line."""
+    """Puzzel refuses the token or the request; the message says why in one line."""
 
 
 class _Puzzel:
@@ -74,14 +74,14 @@ class _Puzzel:
     def __init__(self, account: Account, api: HttpApi) -> None:
         self._account = account
         self._api = api
-        #: When another token is to be asked for, by the loop's clock.
+        #: When to renew the token, by the loop's clock.
         self._renewed_at_s = -math.inf
-        #: What gives another token without the password, as Puzzel's API takes it.
+        #: The log-in's session, with which Puzzel's API gives another token without the password.
         self._session: dict[str, Any] | None = None
         self._user = ""
 
     async def queues(self) -> list[Any]:
-        """Return the queues of an answer; an answer that is none of Puzzel's is returned as if it were one queue."""
+        """Return the queues of an answer. One of an unexpected form is returned as one queue, for a dead letter."""
         if asyncio.get_running_loop().time() >= self._renewed_at_s:
             await self._renew()
         path = f"/{self._account.entry.customer_key}/visualqueues/stateinformation/All"
@@ -98,7 +98,7 @@ class _Puzzel:
         return found if isinstance(found, list) else [answer]
 
     async def _ask(self, request: Request) -> Any:  # noqa: ANN401 - JSON
-        """Return an answer. Raises _RefusedError for what another token may mend, FollowError for anything else."""
+        """Return an answer. Raises _RefusedError if another token may help, FollowError for any other refusal."""
         try:
             answer = await self._api.get(request)
         except VendorRefusedError as error:
@@ -106,7 +106,7 @@ class _Puzzel:
                 raise _RefusedError("Puzzel refuses the token") from None
             raise self._fault(f"{error}; check `customer_key`, and the user's rights") from None
         code = answer.get("code", 0) if isinstance(answer, dict) else 0
-        if code != 0:  # its message may name people, so the code alone is told
+        if code != 0:  # its message may contain names of people: only the code is reported
             raise _RefusedError(f"Puzzel answers with the error code {code if isinstance(code, int) else '?'}")
         return answer
 
@@ -139,7 +139,7 @@ class _Puzzel:
         except VendorRefusedError as error:
             if error.status in _WRONG:
                 raise self._fault(f"Puzzel refuses the log-in: {wrong}", AGAIN_REFUSED_S) from None
-            raise self._fault(f"there is no log-in of Puzzel's ({error.status}): check `login_url`") from None
+            raise self._fault(f"Puzzel's log-in answers {error.status}: check `login_url`") from None
         if isinstance(answer, dict) and answer.get("twoFactorRequired") is True:
             raise self._fault("`user` needs a second factor to log in: take a user without one", AGAIN_REFUSED_S)
         try:
@@ -155,17 +155,17 @@ class _Puzzel:
         return await self._api.post(Request(path, base=self._account.entry.login_url or LOGIN), body)
 
     async def _use(self, token: SecretStr) -> None:
-        """Take a token; ask whose it is, and for how long. Raises _RefusedError."""
+        """Use a token from now on, after asking for its user and its expiry. Raises _RefusedError."""
         self._api.use_token(token)
         answer = await self._ask(Request("/accesstokeninformation"))
         told = answer.get("result") if isinstance(answer, dict) else None
         told = told if isinstance(told, dict) else {}
         user = told.get("userId")
         if isinstance(user, bool) or not isinstance(user, int):
-            raise _RefusedError("Puzzel does not tell whose it is")
+            raise _RefusedError("Puzzel does not say whose token it is")
         self._user = str(user)
         lasts_s = _lasts_s(told.get("accessTokenExpiry"))
-        # One that ends at once by our clock is used until Puzzel refuses it: the clocks differ.
+        # A token that has nearly expired by our clock is used until Puzzel refuses it: the clocks may differ.
         is_for_long = lasts_s > 2 * RENEWED_BEFORE_S
         self._renewed_at_s = asyncio.get_running_loop().time() + lasts_s - RENEWED_BEFORE_S if is_for_long else math.inf
 
@@ -174,15 +174,15 @@ class _Puzzel:
 
 
 def _token_of(answer: Any) -> SecretStr:  # noqa: ANN401 - JSON
-    """Take the token out of an answer: of a log-in, or of a renewal, which is seen to give the token alone."""
+    """Return the token of an answer. A log-in gives an object; a renewal gives only the token."""
     token = answer.get("accessToken", answer.get("result")) if isinstance(answer, dict) else answer
     if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
-        raise _RefusedError("there is none in the answer")
+        raise _RefusedError("the answer has no token")
     return SecretStr(token)
 
 
 def _lasts_s(expiry: Any) -> float:  # noqa: ANN401 - JSON
-    """Return how long a token lasts; 0 where that is not told."""
+    """Return how many seconds a token lasts; 0 if that is unknown."""
     try:
         return (ms_of(time_of(expiry, "accessTokenExpiry", UTC)) - now_ms()) / 1000
     except UnmappableError:

@@ -1,7 +1,7 @@
-"""Follows Asterisk's realtime table of the queue log: each row once it is committed, by the numbers of its column `id`.
+"""Follows Asterisk's realtime table of the queue log: reads each committed row, in the order of the column `id`.
 
-A row that is read again gives the same events. So the position is the number up to which every row was read or given
-up, and a restart reads again what is behind it.
+The position is the number up to which every row was read or given up. After a restart the rows above it are read, some
+of them again; they give the same events.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from streams.sources.following.follower import FollowError
 from streams.sources.following.passed_over import PassedOver
 from streams.sources.read_only_database import DatabaseRefusedError, Wrong
 
-#: How often the table is asked: a row is on the wallboard within two seconds.
+#: How often new rows are read, so that a row is on the wallboard within two seconds.
 EVERY_S: Final = 1.0
-#: How often numbers are looked for that were passed over.
+#: How often gaps in the numbers are looked for.
 LATE_EVERY_S: Final = 5.0
 ROWS_AT_ONCE: Final = 1_000
-#: Stretches of numbers in one statement.
+#: The most gaps in one statement.
 GAPS_AT_ONCE: Final = 200
-#: Between two attempts to reach the database, and after it refused the account.
+#: Wait after the database did not answer, and after it refused the account.
 AGAIN_S: Final = 10.0
 AGAIN_REFUSED_S: Final = 60.0
 TABLE: Final = "queue_log"
-#: The columns that are read; a table has some of them.
+#: The columns that payloads may contain; a table has some of them.
 _COLUMNS: Final = frozenset(
     ("id", "time", "callid", "queuename", "queue", "agent", "event", "data", *(f"data{each}" for each in range(1, 6)))
 )
@@ -48,20 +48,20 @@ class QueueLogTable:
     """The table of one account."""
 
     def __init__(self, database: Database, path: str, address_key: str, table: str = TABLE) -> None:
-        """`path` and `address_key` are how messages name the account, and where its database's address stands."""
+        """`path` names the account in messages, `address_key` the variable or file with its database's address."""
         self._database = database
         self._path = path
         self._address_key = address_key
-        #: A plain name, as the configuration has checked.
+        #: The configuration has checked that it is a plain name, safe in a statement.
         self._table = table
         self._passed = PassedOver(0)
         #: The last rows that were read, by their numbers.
         self._last: dict[int, bytes] = {}
-        #: When numbers that were passed over were looked for, by the loop's clock.
+        #: When gaps were last looked for, by the loop's clock.
         self._looked_at_s = -LATE_EVERY_S
 
     async def pages(self, position: Mapping[str, Any] | None) -> AsyncGenerator[Page, None]:
-        """Yield the rows behind a position, then what comes, without an end. Raises FollowError."""
+        """Yield the rows after a position, then new rows for ever. Raises FollowError."""
         self._passed = PassedOver(int((position or {}).get("id", 0)))
         kept, is_away = self._passed.settled, False
         while True:
@@ -82,7 +82,7 @@ class QueueLogTable:
             await asyncio.sleep(EVERY_S)
 
     async def _new_rows(self) -> AsyncIterator[Page]:
-        """Yield what is there and was not read yet."""
+        """Yield the rows that were not read yet, gaps included."""
         while rows := await self._behind(self._passed.highest):
             yield self._page(rows)
             if len(rows) < ROWS_AT_ONCE:
@@ -115,11 +115,11 @@ class QueueLogTable:
         )
 
     async def _begin_anew_if_numbered_anew(self) -> None:
-        """Begin at the first row of a table whose numbers have begun anew, as after it was made or emptied."""
+        """Begin at the first row if the table's numbers have begun anew, as after it was made again or emptied."""
         rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
         for row in rows:
             number = self._number(row)
-            # Below the highest number is also the last row that is left when newer ones were deleted.
+            # If only newer rows were deleted, the last row was read before and is unchanged.
             if number < self._passed.highest and self._last.get(number) != _body(row):
                 _LOG.warning("%s: the rows of %s are numbered anew: read from the first", self._path, self._table)
                 self._passed = PassedOver(0)

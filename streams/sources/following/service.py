@@ -30,7 +30,7 @@ class FollowedAccounts:
     """The accounts that are followed, as `sources.toml` says now."""
 
     def __init__(self, settings: Settings, wanted: Wanted) -> None:
-        """Load them. Raises ConfigurationError where the file cannot be used, and EndError where there is none."""
+        """Load them. Raises ConfigurationError if the file cannot be used, and EndError if no account is followed."""
         self._settings = settings
         self.watched = WatchedAccounts(
             config_folder(),
@@ -84,7 +84,7 @@ class FollowedAccounts:
         return next((f"{each.account.path}: {each.fault}" for each in self.followings if not each.has_connected), None)
 
     def notice(self) -> str | None:
-        """Say which accounts are not followed now; None: all are."""
+        """Return a line about the accounts that are not followed now; None if all are."""
         faults = (f"{each.account.path}: {each.fault}" for each in self.followings if each.fault)
         return "; ".join([*faults, *filter(None, [self.watched.notice()])]) or None
 

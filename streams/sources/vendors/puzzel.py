@@ -215,10 +215,10 @@ def map_ticket(payload: Payload, account: AccountRules, _answers: Mapping[Reques
 
 
 def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[Request, Any]) -> Mapped:
-    """Map one queue of the answer of `visualqueues/stateinformation`: its state when it was asked for.
+    """Map one queue of an answer of `visualqueues/stateinformation`: its state at the time of the poll.
 
-    Puzzel's public pages name the fields and do not say what they count. So what may be counted in two ways is not
-    told (`agentsLoggedOn`, with those in a pause or without), and what contradicts its meaning here is refused.
+    Puzzel's public pages name the fields, but do not say what they count. So a field with two possible meanings is not
+    used (`agentsLoggedOn`, with agents in a pause or without), and a value that contradicts our reading is refused.
     """
     queue = json_object(payload.body)
     name = account.queue_named(text_at(queue, "id"), optional_text_at(queue, "description") or text_at(queue, "id"))
@@ -230,7 +230,7 @@ def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[R
 
 def _queue_state(queue: JsonObject, name: str, account: AccountRules) -> QueueState:
     if account.channel is None:
-        raise UnmappableError("channel", "is not set for the account, and Puzzel does not tell it of a queue")
+        raise UnmappableError("channel", "is not set for the account, and Puzzel does not send it")
     waiting, callbacks = _count(queue, "queueSize"), _optional_count(queue, "queueSizeCiq")
     longest = _optional_count(queue, "waitTimeMaxSeconds")
     if longest and waiting + (callbacks or 0) == 0:
@@ -246,7 +246,7 @@ def _queue_state(queue: JsonObject, name: str, account: AccountRules) -> QueueSt
         )
     except ValidationError as error:
         raise UnmappableError(
-            str(error.errors()[0]["loc"][0]), "of a queue is too large, or its name is none"
+            str(error.errors()[0]["loc"][0]), "of a queue is too large, or its name cannot be used"
         ) from None
 
 

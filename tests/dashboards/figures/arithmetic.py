@@ -18,7 +18,7 @@ LINES = 8
 
 
 def place(row: Row) -> tuple[str, str]:
-    """Say where a row counts."""
+    """Return a row's channel and queue."""
     return row.channel, row.queue
 
 
@@ -38,7 +38,7 @@ def counts(rows: Iterable[Row], sample: str, key: Key[K]) -> Counter[K]:
 
 
 def groups(rows: Iterable[Row], key: Key[K]) -> dict[K, list[Row]]:
-    """Put rows together."""
+    """Group rows by a key."""
     found: dict[K, list[Row]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)

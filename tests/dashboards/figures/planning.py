@@ -128,7 +128,7 @@ def forecast(panel: Asked) -> None:
         assert row["Forecast"] == pytest.approx(float(expected[start]))
 
 
-@held("weeks", "Planning / How far off the forecast was, the worst first")
+@held("weeks", "Planning / Forecast error by queue, the largest first")
 def errors(panel: Asked) -> None:
     """Of the days up to the range's last: the differences by day and by half hour, and the bias, over what entered."""
     last = _local(panel.days.over.end * 1_000).date()
@@ -148,9 +148,9 @@ def errors(panel: Asked) -> None:
         by_half_hour = sum(abs(visits - actual) for day in days for actual, visits in day)
         assert (row["Entered"], row["Forecast"]) == (n, pytest.approx(float(told)))
         assert row["Bias"] == about(None if not n else float(told / n - 1))
-        assert row["Off by day"] == about(share(float(by_day), n))
-        assert row["Off by half hour"] == about(share(float(by_half_hour), n))
-    assert worst_first([None if row["Off by day"] is None else -row["Off by day"] for row in rows])
+        assert row["Error by day"] == about(share(float(by_day), n))
+        assert row["Error by half hour"] == about(share(float(by_half_hour), n))
+    assert worst_first([None if row["Error by day"] is None else -row["Error by day"] for row in rows])
 
 
 class Needed(NamedTuple):
@@ -177,7 +177,7 @@ def _needed(panel: Asked, occupancy: str) -> dict[tuple[int, str, str], Needed]:
 
 @held("weeks", "Planning / Positions needed, by channel")
 def positions(panel: Asked) -> None:
-    """Each queue by itself, added up."""
+    """The sum of the positions of all queues, each computed alone."""
     for occupancy in OCCUPANCIES:
         expected: dict[tuple[int, str], int] = defaultdict(int)
         for (start, channel, _), one in _needed(panel, occupancy).items():
@@ -187,7 +187,7 @@ def positions(panel: Asked) -> None:
     assert len(set(expected.values())) > 10
 
 
-@held("weeks", "Planning / The busiest half hour of each queue, the largest first")
+@held("weeks", "Planning / The busiest half hour of each queue, most positions first")
 def busiest(panel: Asked) -> None:
     """The load of it, the agents that Erlang C asks for, and what these give."""
     for occupancy in OCCUPANCIES:

@@ -139,7 +139,7 @@ def _busiest(panel: Asked) -> str:
 
 @held("days", "Contact / The contact")
 def summary(panel: Asked) -> None:
-    """As its last event left it."""
+    """Each column has the contact's state after its last event."""
     expected = contact_rows(panel.days.events)
     for contact_id in (_busiest(panel), *sorted(expected)[::400]):
         one = expected[contact_id]

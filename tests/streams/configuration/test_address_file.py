@@ -36,7 +36,7 @@ def test_faults_name_the_setting_and_never_the_address(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(ADDRESS.replace("http", "ftp"))
     name, path = "PULSSI_CLICKHOUSE_URL_FILE", str(tmp_path / "url")
     both = _faults(PULSSI_CLICKHOUSE_URL="http://127.0.0.1:8123", **{name: path})
-    assert both == [f"PULSSI_CLICKHOUSE_URL and {name} are set: leave one"]
+    assert both == [f"PULSSI_CLICKHOUSE_URL and {name} are set: set only one"]
     wrong = _faults(**{name: path})
     assert wrong == [
         f"{name}: what {path} holds must look like http://host:8123 (user and password may stand before the host)"

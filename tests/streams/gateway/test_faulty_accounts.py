@@ -21,7 +21,7 @@ async def site(tmp_path: Path, writes: MemoryWrites) -> AsyncIterator[Site]:
 
 
 async def test_a_faulty_account_gets_its_hooks_again(site: Site, writes: MemoryWrites) -> None:
-    """503 with a time, whatever comes; others go on. Once it is mended it takes them, and its counts go on."""
+    """All its hooks get 503 with `Retry-After`; other accounts work. Once it is corrected, its counts continue."""
     sent = body()
     site.accounts.load(SOURCES.replace('["OTHER"]', '["NONE"]'))
     site.receiver.take_over()

@@ -109,7 +109,7 @@ async def test_a_large_ticket_that_is_not_read_in_time_is_kept(
         else:
             api.limited_at = ANSWERS_OF_LARGE
         assert (await called(site, 5.0)).status == 200
-    assert f"gave {ANSWERS_OF_LARGE} answers, and not all in time: `pulssi dlq replay` asks for all" in reason(writes)
+    assert f"gave only {ANSWERS_OF_LARGE} answers in time: `pulssi dlq replay` asks for all" in reason(writes)
 
 
 async def test_a_small_ticket_that_is_not_read_in_time_comes_again(tmp_path: Path, writes: MemoryWrites) -> None:

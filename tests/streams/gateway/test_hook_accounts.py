@@ -129,7 +129,7 @@ def test_what_can_be_no_path_and_no_address_is_a_fault_of_its_account(tmp_path: 
 
 
 def test_every_fault_of_an_account_is_named_at_once(tmp_path: Path) -> None:
-    """Who mends the entry should not meet the missing secret later; a misspelt account is named as it is written."""
+    """A missing secret is reported with the other faults; a misspelt account is named as it is written."""
     entry = '[[source]]\nsource = "zendesk"\naccount = "acme"\nsecret_env = ["NONE"]\nqueu = "x"\n'
     (faulty,) = hooked(tmp_path, entry).faulty
     assert (faulty.path, len(faulty.faults), len(faulty.missing)) == ("zendesk/acme", 2, 1)
@@ -208,7 +208,7 @@ def test_an_account_whose_change_is_faulty_keeps_its_former_entry(
 
 
 def test_a_misspelt_source_keeps_its_former_entry(tmp_path: Path, watched: HookAccounts) -> None:
-    """An entry that no longer says which account it is takes none out of use that it may be."""
+    """An entry whose account is no longer known stops none of the accounts that it may be."""
     before = watched.accounts
     (tmp_path / "sources.toml").write_text(SOURCES.replace('source = "zendesk"', 'source = "zendsk"', 1))
     assert [watched.look() for _ in range(2)] == [False, True]

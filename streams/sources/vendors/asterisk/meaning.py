@@ -84,7 +84,7 @@ def map_row(row: Row, account: AccountRules) -> Mapped:
 def order_of(row: Row, place: int) -> int:
     """Give the `seq` of the event of that place within its row: rows of one time stay in the log's order.
 
-    In a table without numbers the times tell rows apart, and the events of one are ordered by their types.
+    In a table without numbers, rows differ by their times, and the events of one row are ordered by their types.
     """
     return 2 * row.line + place if row.line else 0
 

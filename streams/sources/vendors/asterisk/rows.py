@@ -3,7 +3,7 @@
 How rows are written: `ast_queue_log` in Asterisk's main/logger.c. In the file a row is
 `epoch|callid|queue|agent|EVENT|p1|…|p5` with whole seconds. In the table `time` is local time with microseconds, unless
 `queue_log_realtime_use_gmt` is set, and the parameters are `data1` to `data5`, or one `data` with `|` between. A
-table's column `id`, where there is one, tells rows of one time apart: its time may have whole seconds.
+table's column `id`, if it has one, distinguishes rows with the same time, which may be in whole seconds.
 """
 
 import re
@@ -24,7 +24,7 @@ _NOBODY: Final = "NONE"
 #: What exports of databases write where a column has no value.
 _NULLS: Final = frozenset({"NULL", "\\N"})
 _MS: Final = 1000
-#: Of the greatest number of a row that rows of one time are ordered by.
+#: The most digits of a row's number by which rows with the same time are ordered.
 _NUMBER_DIGITS: Final = 15
 #: A row is written a moment after its call came, or within the second of it.
 _CLOCK_S: Final = 1
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
     #: RFC 3339, UTC.
     at: str
-    #: What stands for the row in ids: the second since 1970, or a table's whole time with the row's number.
+    #: What the row's ids contain: the second since 1970, or a table's time and the row's number.
     stamp: str
     #: Empty where the row is of no call.
     call: str

@@ -182,7 +182,7 @@ async def test_a_no_is_told_with_what_to_do(answer: web.Response, said: str) -> 
 
 @pytest.mark.parametrize("path", ["/../admin", "/a/%2e%2e/b", "//evil.example/x", "/a?b=c"])
 async def test_a_payload_leads_to_no_other_address(path: str) -> None:
-    """What an adapter asks for may hold an id of a payload: as in the gateway, it stays below the account's address."""
+    """A request's path may contain an id from a payload; as in the gateway, it must stay below the account's URL."""
     async with serving(ok()) as (url, came), api_of(Clock(), account("intercom", url)) as api:
         with pytest.raises(VendorRefusedError, match="no address"):
             await api.get(Request(path))

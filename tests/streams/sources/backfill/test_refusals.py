@@ -19,7 +19,7 @@ STRANGE: Final = [
 
 @pytest.mark.parametrize(("desk", "path", "answer"), STRANGE)
 async def test_it_ends_with_a_sentence(desk: ModuleType, path: str, answer: object) -> None:
-    """It is told to whoever runs it, with the field; no stack trace is needed to understand it."""
+    """The user gets a sentence that names the field, and no stack trace."""
 
     async def strange(_request: web.Request) -> web.Response:
         return web.json_response(answer)

@@ -16,7 +16,7 @@ from streams.configuration.environment import load_settings
 from streams.sources.accounts import Account
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
 from streams.sources.following.following import Following
-from streams.sources.source_gauges import one_of_each
+from streams.sources.source_gauges import merge_same_queues
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import read_all
 from tests.streams.sources.golden_cases import account_rules
@@ -41,7 +41,7 @@ def test_queues_of_one_name_are_added_up() -> None:
         gauge("billing", waiting=4, longest_wait_ms=20_000, handling=2, **agents),
         gauge("billing", AT + 1, waiting=0),
     ]
-    assert one_of_each(several) == [
+    assert merge_same_queues(several) == [
         gauge("billing", waiting=7, longest_wait_ms=20_000, handling=3),
         gauge("sales", waiting=1, **agents),
         gauge("billing", AT + 1, waiting=0),
@@ -50,11 +50,13 @@ def test_queues_of_one_name_are_added_up() -> None:
 
 def test_what_one_of_them_does_not_tell_is_not_told() -> None:
     """A sum without one of its parts would be a wrong number; where nobody waits there is no wait to tell."""
-    assert one_of_each([gauge("a", waiting=1, longest_wait_ms=5), gauge("a", longest_wait_ms=7)]) == [
+    assert merge_same_queues([gauge("a", waiting=1, longest_wait_ms=5), gauge("a", longest_wait_ms=7)]) == [
         gauge("a", longest_wait_ms=7)
     ]
-    assert one_of_each([gauge("a", waiting=1), gauge("a", waiting=2, longest_wait_ms=7)]) == [gauge("a", waiting=3)]
-    assert one_of_each([gauge("a", waiting=0), gauge("a", waiting=2, longest_wait_ms=7)]) == [
+    assert merge_same_queues([gauge("a", waiting=1), gauge("a", waiting=2, longest_wait_ms=7)]) == [
+        gauge("a", waiting=3)
+    ]
+    assert merge_same_queues([gauge("a", waiting=0), gauge("a", waiting=2, longest_wait_ms=7)]) == [
         gauge("a", waiting=2, longest_wait_ms=7)
     ]
 
@@ -75,7 +77,7 @@ async def _followed(kafka: KafkaServer, answers: Sequence[Sequence[Any]]) -> tup
         for number, answer in enumerate(answers):
             yield Page(
                 tuple(
-                    VendorPayload("queue_state", orjson.dumps(each), f"queue {each['id']}", told_at=AT + number)
+                    VendorPayload("queue_state", orjson.dumps(each), f"queue {each['id']}", polled_at=AT + number)
                     for each in answer
                 ),
                 {},

@@ -95,7 +95,7 @@ async def test_queues_are_followed(puzzel: PuzzelServer, acme: Account) -> None:
         puzzel.queues = [queue(2, "Sales", 7)]
         second = await page_of(pages)
     assert (waiting(first, acme), waiting(second, acme)) == ({"Support": 3, "Sales": 0}, {"Sales": 7})
-    assert len({each.told_at for each in first.payloads} - {0}) == 1
+    assert len({each.polled_at for each in first.payloads} - {0}) == 1
     assert puzzel.asked == ["LogIn", "information", "states", "states"]
 
 
@@ -212,7 +212,7 @@ async def test_a_user_who_sees_no_queue(puzzel: PuzzelServer, acme: Account, cap
         ({"password": "wr0ng"}, "check `customer_key`, `user` and the password in PUZZEL_PASSWORD", 300),
         ({"user": "somebody"}, "check `customer_key`, `user` and the password in PUZZEL_PASSWORD", 300),
         ({"customer_key": "999"}, "check `customer_key`, `user` and the password in PUZZEL_PASSWORD", 300),
-        ({"login_url": "{url}/nowhere"}, "no log-in of Puzzel's (404): check `login_url`", 60),
+        ({"login_url": "{url}/nowhere"}, "Puzzel's log-in answers 404: check `login_url`", 60),
         ({"url": "{url}/nowhere"}, "check `url`", 60),
     ],
 )
@@ -234,10 +234,10 @@ async def test_what_a_person_must_correct(
     ("answer", "said"),
     [
         ({"accessToken": "eyJx", "twoFactorRequired": True}, "needs a second factor"),
-        ({"accessToken": None, "twoFactorRequired": False}, "gives no usable token (there is none in the answer)"),
-        ({"accessToken": "eyJx\r\nX-Evil: 1"}, "gives no usable token (there is none in the answer)"),
+        ({"accessToken": None, "twoFactorRequired": False}, "gives no usable token (the answer has no token)"),
+        ({"accessToken": "eyJx\r\nX-Evil: 1"}, "gives no usable token (the answer has no token)"),
         ({"accessToken": "eyJunknown"}, "gives no usable token (Puzzel refuses the token)"),
-        ([], "gives no usable token (there is none in the answer)"),
+        ([], "gives no usable token (the answer has no token)"),
     ],
 )
 async def test_log_ins_that_give_no_token(puzzel: PuzzelServer, acme: Account, answer: object, said: str) -> None:

@@ -78,7 +78,7 @@ OBJECTIVES: Final = table(
         column("Objective", SHARE),
         DIFFERENCE_COLUMN,
         column("Burn rate", NUMBER, decimals=2),
-        column("Changed", AGO, width=128),
+        column("Changed", AGO, width=150),
     ),
 )
 FIRING: Final = alert_list(
@@ -266,7 +266,8 @@ def _range(site: Site) -> Iterator[Row]:
             column("Level a week before", SHARE, title="Week before"),
         ),
     )
-    yield row(10, (14, by_queue), (10, compared))
+    yield row(10, (24, by_queue))
+    yield row(6, (24, compared))
     yield AGENTS
     volumes = lines(
         "Offered, answered, abandoned",

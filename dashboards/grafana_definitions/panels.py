@@ -32,7 +32,7 @@ _DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 1, TIME: 0, AGO: 0, SE
 _NOTHING: Final = "-"
 #: In pixels: a time as it is shown here, and a head of two words.
 _TIME_WIDTH: Final = 156
-_HEAD_WIDTH: Final = 100
+_HEAD_WIDTH: Final = 88
 
 #: Nothing to be seen, and no number: Grafana draws gaps at what `noValue` is as a number, which spaces are, being 0.
 _UNSEEN: Final = "\u200b"

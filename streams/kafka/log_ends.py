@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
-from streams.kafka.consumer_end import stop_consumer
+from streams.kafka.consumer_end import free_fetched, stop_consumer
 
 #: How long one question may take, all partitions together.
 ANSWER_WITHIN_S: Final = 10.0
@@ -171,5 +171,6 @@ class LogEnds:
                         without_records.append((tp.topic, tp.partition))
                         del pending[tp]
         finally:
+            free_fetched(consumer)
             consumer.assign([])
         return without_records

@@ -25,12 +25,14 @@ from sinks.retrying_store import RetryingStore
 from sinks.sink_health import SinkHealth
 from sinks.source_gauge_archive import archive_source_gauges
 from sinks.store_protocol import Batch, Store
+from streams.freed_memory import give_back
 from streams.journal.tail import JournalTail
 from streams.monitoring.activities import Phase
 
 #: A batch begins so often at most, unless it is full before.
 BATCH_EVERY_S: Final = 1.0
-FULL_BYTES: Final = 16 * 1024 * 1024
+#: Bytes of the journal. A row takes many times as much: contacts are compressed there, and a pane is one tight line.
+FULL_BYTES: Final = 2 * 1024 * 1024
 #: Above this nothing more is read until a batch was written.
 MAX_PENDING_BYTES: Final = 2 * FULL_BYTES
 STEP_RECORDS: Final = 5_000
@@ -167,6 +169,8 @@ class Pipeline:
                 self._is_writing = True
                 await self._write_batch(pending)
                 self._is_writing = False
+                if pending.size >= FULL_BYTES:  # others follow soon, on other threads with heaps of their own
+                    await asyncio.to_thread(give_back)
             elif self._stopping.is_set():
                 return
 

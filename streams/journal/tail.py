@@ -30,6 +30,8 @@ from streams.tasks import cancel
 
 #: What one fetch brings of one partition at most; a batch above it still comes whole.
 FETCH_BYTES: Final = 2 * 1024 * 1024
+#: And of all partitions together: a fetch is copied a few times in memory until it is read.
+FETCH_ALL_BYTES: Final = 2 * FETCH_BYTES
 #: How long a fetch waits at the broker for records.
 FETCH_WAIT_MS: Final = 100
 #: How often the journals' topic ids are checked: a journal that was recreated and is as long as before gives no record
@@ -73,7 +75,11 @@ async def show_lag(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, 
 async def connect(settings: Settings, topics: tuple[str, ...], group: str | None = None) -> AIOKafkaConsumer:
     """Start a consumer of all partitions of the topics, without positions; waits for broker and topics, and says so."""
     consumer = committed_consumer(
-        settings, group_id=group, max_partition_fetch_bytes=FETCH_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
+        settings,
+        group_id=group,
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_bytes=FETCH_ALL_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     try:
         try:

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.settings import Settings
 from schemas.topics import SourcePartition
-from streams.kafka.consumer_end import stop_consumer
+from streams.kafka.consumer_end import free_fetched, stop_consumer
 from streams.kafka.topic_partitions import known_partitions
 
 #: How long one question may take, all partitions together.
@@ -172,5 +172,6 @@ class LogEnds:
                         without_records.append((tp.topic, tp.partition))
                         del pending[tp]
         finally:
+            free_fetched(consumer)
             consumer.assign([])
         return without_records

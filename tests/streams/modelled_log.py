@@ -163,6 +163,8 @@ class Broker(Cluster):
 class Consumer:
     """What of aiokafka's consumer is used to read a journal; fetches bring `at_most` records."""
 
+    _fetcher = None  # nothing is fetched ahead
+
     def __init__(self, broker: Broker, place: TopicPartition, at_most: int = 1_000) -> None:
         self._broker = broker
         self._place = place

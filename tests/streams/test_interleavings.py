@@ -157,6 +157,7 @@ class Consumer:
     """A client that takes two turns to start, and answers only then."""
 
     made: list[Consumer]
+    _fetcher = None
 
     def __init__(self, **_: object) -> None:
         self.started = self.stopped = False

@@ -1,14 +1,18 @@
 """Where logs end, on a real broker: with markers, aborted and open transactions, and many partitions at once."""
 
 import asyncio
+import gc
+from collections.abc import Iterator
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
-from streams.kafka.log_ends import LogEnds
+from streams.kafka.consumer_end import stop_consumer
+from streams.kafka.log_ends import LogEnds, committed_consumer
 from tests.kafka.server import KafkaServer
 from tests.streams.test_waiting import silent_server
 
@@ -109,3 +113,53 @@ async def test_a_broker_that_does_not_answer_is_an_error_in_time() -> None:
         with pytest.raises((TimeoutError, KafkaError)):
             await ends.ends({(CHAT, 0): 0})
         await server.asked.wait()
+
+
+@pytest.fixture
+def _without_collections() -> Iterator[None]:
+    """Have the garbage collector pass over nothing, as in a process whose view it would take long to pass over."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def kept_fetches() -> int:
+    """Count the fetches that are in memory, each of some partition: up to a megabyte of records."""
+    return sum(isinstance(each, PartitionRecords) for each in gc.get_objects())
+
+
+@pytest.mark.usefixtures("_without_collections")
+async def test_what_was_fetched_to_find_an_end_is_freed(settings: Settings) -> None:
+    """A question may bring records that nobody wants: none of them outlives it, whether a collector passes or not."""
+    everywhere = [(CHAT, number) for number in range(MANY)]
+    ends = LogEnds(settings, WITHIN_S)
+    before = kept_fetches()
+    async with transactions(settings) as producer:
+        for _ in range(3):
+            async with producer.transaction():
+                await send(producer, *(number for number in range(MANY) for _ in range(MANY)))
+        await decided(ends, everywhere)
+        for _ in range(3):
+            assert set(await ends.unread(dict.fromkeys(everywhere, 0))) == set(everywhere)
+    await ends.close()
+    assert kept_fetches() == before
+
+
+@pytest.mark.usefixtures("_without_collections")
+async def test_what_a_consumer_did_not_read_is_freed_when_it_ends(settings: Settings) -> None:
+    """One that has read one record of many keeps none of the others."""
+    before = kept_fetches()
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_brokers) as plain:
+        await send(plain, *([0] * MANY))
+    consumer = committed_consumer(settings)
+    await consumer.start()
+    consumer.assign([TopicPartition(CHAT, 0)])
+    consumer.seek(TopicPartition(CHAT, 0), 0)
+    async with asyncio.timeout(WITHIN_S):
+        while not await consumer.getmany(timeout_ms=100, max_records=1):
+            pass
+    assert kept_fetches() == before + 1
+    await stop_consumer(consumer)
+    del consumer
+    assert kept_fetches() == before

@@ -89,6 +89,7 @@ def planning(site: Site) -> Json:
         f"Contacts that entered a queue, by half hour. {_METHOD} The forecast knows no trend and no campaign, so it is "
         "less exact for days further ahead. For coming days, choose a time range that ends in the future.",
         staffing.entered_and_expected(site),
+        unit=NUMBER,
         step="30m",
         colours={"Entered": "blue", "Forecast": "orange"},
     )

@@ -101,7 +101,7 @@ def check_config(folder: Path | None, *, as_json: bool) -> None:
         faults += error.faults
     notes = [f"note: {note}" for note in sources.notes]
     if notes:
-        notes.append("Notes are about this machine: an account is not used where its part finds the same.")
+        notes.append("Notes are about this machine: a part that finds the same where it runs does not use the account.")
     if faults:
         if not as_json:
             click.echo("".join(f"{line}\n" for line in notes), nl=False)

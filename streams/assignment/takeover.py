@@ -77,7 +77,9 @@ async def take_over(
     Raises RefusedError; KafkaError, OSError (ArchiveUnavailableError and ClusterUnavailableError are two) and
     TimeoutError, after which it may be tried again. A writer that was started is stopped then.
     """
+    doing(Phase.TOPICS)
     check_journal(partition[0], await services.cluster.topics())  # before the journal's partition is written to
+    doing(Phase.FENCING)
     writer = JournalWriter(settings, *partition)
     try:
         opening_offset = await writer.open(worker_name())

@@ -70,6 +70,7 @@ def events(broker: KafkaServer, at_least: int) -> dict[tuple[str, str], dict[str
     return {(event["contact_id"], event["event_id"]): event for event in found}
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_no_row_is_lost(fresh_kafka: KafkaServer, server: DatabaseServer, tmp_path: Path) -> None:
     """Killed again and again while rows are committed in any order: each row is there once; an import adds nothing."""
     fresh_kafka.with_topics()

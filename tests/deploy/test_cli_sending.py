@@ -138,6 +138,7 @@ def _two_files(tmp_path: Path) -> tuple[str, str]:
     return files
 
 
+@pytest.mark.long
 def test_an_outage_is_told_and_outlived(broker: KafkaServer, tmp_path: Path) -> None:
     """The broker is killed under way and comes back: how far it was is said, and nothing is missing at the end."""
     files = _two_files(tmp_path)

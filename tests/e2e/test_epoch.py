@@ -37,7 +37,7 @@ def until_counted(installation: Installation, expected: tuple[int, ...]) -> None
 @pytest.mark.parametrize(
     "lost",
     [
-        pytest.param([CHAT], id="topic"),
+        pytest.param([CHAT], id="topic", marks=pytest.mark.long),
         pytest.param([CHAT, JOURNAL], id="both", marks=pytest.mark.long),
         pytest.param([JOURNAL], id="journal", marks=pytest.mark.long),
     ],

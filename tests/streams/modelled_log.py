@@ -168,21 +168,24 @@ class Consumer:
     def __init__(self, broker: Broker, place: TopicPartition, at_most: int = 1_000) -> None:
         self._broker = broker
         self._place = place
+        self._assigned = {place}
         self._position = 0
         self.at_most = at_most
 
     def assignment(self) -> set[TopicPartition]:
-        """Name the one partition."""
-        return {self._place}
+        """Name the partitions: the one that is modelled, and others, which stay empty."""
+        return self._assigned
 
     def assign(self, places: Sequence[TopicPartition]) -> None:
-        """Take the one partition."""
-        assert list(places) == [self._place]
+        """Take partitions."""
+        assert self._place in places
+        self._assigned = set(places)
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         """Go to an offset."""
-        assert place == self._place
-        self._position = offset
+        assert place in self._assigned
+        if place == self._place:
+            self._position = offset
 
     async def getmany(
         self, *_places: TopicPartition, timeout_ms: int = 0, max_records: int = 1_000
@@ -201,9 +204,9 @@ class Consumer:
             self._position = max(self._position, log.stable)
         return {self._place: fetched} if fetched else {}
 
-    async def position(self, _place: TopicPartition) -> int:
+    async def position(self, place: TopicPartition) -> int:
         """Tell where reading goes on."""
-        return self._position
+        return self._position if place == self._place else self._broker.log.stable
 
     async def beginning_offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Tell where the log begins: compaction leaves that as it is."""

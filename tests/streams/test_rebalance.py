@@ -10,12 +10,23 @@ from aiokafka.errors import KafkaError
 
 from schemas.policies import Rules
 from schemas.settings import Settings
+from schemas.topics import journal_of
 from streams.assignment.assigned_partitions import AssignedPartitions
-from streams.assignment.takeover import take_over
+from streams.assignment.takeover import TakeoverServices, take_over
 from streams.configuration.environment import load_settings
 from streams.journal.writer import JournalWriter
+from streams.kafka.cluster import TopicDescription
 from streams.partition.state import PartitionState
-from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, StandInWriter, Worker, run_ready_tasks
+from tests.streams.stand_ins import (
+    EVICTED,
+    OTHER,
+    RECORDS,
+    EmptyArchive,
+    StandInCluster,
+    StandInWriter,
+    Worker,
+    run_ready_tasks,
+)
 
 QUICK: Final = EVICTED
 SLOW: Final = OTHER
@@ -124,10 +135,11 @@ class Slow(StandInWriter):
 async def test_a_producer_is_stopped_although_that_is_cancelled(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     """Else its connections stay open for as long as the worker runs."""
     writer = Slow()
-    nobody: Any = None
+    described = {name: TopicDescription(name, 2) for name in (QUICK[0], journal_of(QUICK[0]))}
+    services = TakeoverServices(cast("Any", None), StandInCluster(described), cast("Any", None))
     if when == "opening":
         monkeypatch.setattr("streams.assignment.takeover.JournalWriter", lambda *_: writer)
-        stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load_settings({}), Rules(), QUICK, nobody))
+        stopping: asyncio.Task[Any] = asyncio.create_task(take_over(load_settings({}), Rules(), QUICK, services))
     else:
         worker = Worker(monkeypatch)
         await worker.assign(OTHER)

@@ -115,12 +115,12 @@ async def test_a_broker_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
         with watched(partitions.activities):
             settling = asyncio.ensure_future(partitions.assign(frozenset({OTHER})))
             await lines.come(
-                r"contacts\.chat/1 is stuck fencing the former owner: .*streams/journal/writer\.py:\d+ open$"
+                r"contacts\.chat/1 is stuck asking Kafka for its topics: .*streams/kafka/cluster\.py:\d+ _query$"
             )
             while (answer := await healthz(worker_health_server(partitions, BatchMetrics())))[0] == 200:
                 pass
             assert answer[0] == 503
-            assert "contacts.chat/1 is stuck fencing the former owner" in answer[1]
+            assert "contacts.chat/1 is stuck asking Kafka for its topics" in answer[1]
             await cancel_task(settling)
         await partitions.close()
 

@@ -111,6 +111,7 @@ async def test_a_deliverer_that_is_killed_loses_nothing(
     assert len(bodies) == len(expected)
 
 
+@pytest.mark.long
 async def test_a_faulty_destination_stops_no_other_and_loses_nothing(
     settings: Settings, deliverer: Deliverer, receiver: Receiver
 ) -> None:

@@ -141,6 +141,7 @@ async def test_dead_letters_and_replays(fresh_kafka: KafkaServer, tmp_path: Path
         assert wanted in counted
 
 
+@pytest.mark.long
 async def test_a_changed_file_is_taken_over_and_a_faulty_one_is_not(fresh_kafka: KafkaServer, tmp_path: Path) -> None:
     """A secret of a file, an account: without a restart. What is faulty is named, and what was in force stays."""
     settings = fresh_kafka.with_topics()

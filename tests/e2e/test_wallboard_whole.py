@@ -126,12 +126,18 @@ async def _on_the_page(page: Page) -> dict[str, Any]:
     }
 
 
+#: The page also shows queues in which something else is counted, such as a rating.
+_NOTHING: Final = ("0", "0", "0", "0", NONE)
+
+
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     told = [f"state {one['state']}"] if one["state"] != other["state"] else []
     for part in ("rows", "agents"):
         names = one[part].keys() | other[part].keys()
         told += [
-            f"{n}: {one[part].get(n)} / {other[part].get(n)}" for n in names if one[part].get(n) != other[part].get(n)
+            f"{n}: {one[part].get(n)} / {other[part].get(n)}"
+            for n in names
+            if one[part].get(n, _NOTHING) != other[part].get(n, _NOTHING)
         ]
     return told
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streams.sources.vendors.email.mails import Mail
@@ -77,6 +77,15 @@ def outcome(told: list[dict[str, Any]]) -> object:
     return samples(told), alive(told)
 
 
+def sent_first(order: list[Mail]) -> bool:
+    """Tell whether of each agent's mail that another copy has as a customer's the sent copy is read first.
+
+    The result depends on the order of these alone: nothing names such an agent (`threads` says so).
+    """
+    first = {each.id: each for each in reversed(order)}
+    return all(first[each.id].sent or first[each.id].author == each.author for each in order)
+
+
 @given(mails=conversations(), data=st.data())
 def test_any_order(mails: list[MadeMail], data: st.DataObject) -> None:
     """Any order, with any mail read again, gives the contacts and samples of the order of time."""
@@ -84,6 +93,7 @@ def test_any_order(mails: list[MadeMail], data: st.DataObject) -> None:
     in_time = outcome(events(placed(sorted(known, key=lambda each: each.at))))
     again = data.draw(st.lists(st.sampled_from(known), max_size=4)) if known else []
     order = data.draw(st.permutations([*known, *again]))
+    assume(sent_first(order))
     assert outcome(events(placed(order))) == in_time
 
 
@@ -91,6 +101,7 @@ def test_any_order(mails: list[MadeMail], data: st.DataObject) -> None:
 def test_an_import_says_the_same(mails: list[MadeMail], data: st.DataObject) -> None:
     """What an import says, who knows all mails, is what following them comes to; and both together are too."""
     order = data.draw(st.permutations(facts(mails)))
+    assume(sent_first(order))
     threads = Threads()
     followed = events(placed(order, threads))
     imported = events([said for _, each in threads.settled() for said in each])
@@ -103,9 +114,11 @@ def test_a_restart(mails: list[MadeMail], data: st.DataObject) -> None:
     """Who is started again reads what was said before in another order, says nothing of it, and goes on the same."""
     order: list[Mail] = data.draw(st.permutations(facts(mails)))
     cut = data.draw(st.integers(0, len(order)))
+    again = data.draw(st.permutations(order[:cut]))
+    assume(sent_first(order) and sent_first(again))
     said = placed(order[:cut])
     threads = Threads()
-    placed(data.draw(st.permutations(order[:cut])), threads)
+    placed(again, threads)
     said += placed(order[cut:], threads)
     assert outcome(events(said)) == outcome(events(placed(order)))
 

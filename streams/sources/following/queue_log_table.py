@@ -115,7 +115,7 @@ class QueueLogTable:
         )
 
     async def _begin_anew_if_numbered_anew(self) -> None:
-        """Begin at the first row if the table's numbers have begun anew, as after it was made again or emptied."""
+        """Begin at the first row again if the ids restarted, because the table was recreated or emptied."""
         rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
         for row in rows:
             number = self._number(row)

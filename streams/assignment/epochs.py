@@ -37,6 +37,9 @@ BEGIN_WITHIN_MS: Final = 300_000
 OPEN_WITHIN_S: Final = 60.0
 #: How often to try where a worker opens the partition meanwhile, and so ends our transaction.
 ATTEMPTS: Final = 5
+#: How long the sink may take to write the steps that a worker wrote after the survey.
+SINK_WITHIN_S: Final = 60.0
+ASK_SINK_S: Final = 0.5
 _POLL_MS: Final = 200
 
 _LOG: Final = logging.getLogger(__name__)
@@ -188,10 +191,12 @@ async def _begin_once(
         async with asyncio.timeout(OPEN_WITHIN_S):
             opening_offset = await writer.open(worker_name())
         state, _ = await recover(settings, rules, partition, opening_offset, None, journal.id)
-        if state.head != (found.head or Head()):
-            raise RefusedError(
-                f"{partition[0]}/{partition[1]}: a worker wrote steps to its journal meanwhile: run the command again"
-            )
+        if _life(state.head) == (epoch, topic.id, journal.id):
+            return state  # an earlier attempt was written, though Kafka's answer did not arrive
+        if _life(state.head) != _life(found.head or Head()):
+            raise RefusedError(f"{partition[0]}/{partition[1]}: its journal changed meanwhile: run the command again")
+        if found.head is not None:
+            await _await_sink(partition, state.head, archive)
         state.begin(opening_offset, epoch, topic.partitions, (topic.id, journal.id))
         steps = state.carry_over(carried)
         await writer.append(await asyncio.to_thread(next, steps))  # it may read millions of ids
@@ -199,3 +204,23 @@ async def _begin_once(
     finally:
         await writer.stop()
     return state
+
+
+def _life(head: Head) -> tuple[int, str, str]:
+    """Name the life of a source partition that a head belongs to: its epoch, and the ids of its topics."""
+    return head.epoch, head.topic, head.journal
+
+
+async def _await_sink(partition: SourcePartition, head: Head, archive: ClickHouseArchive) -> None:
+    """Wait until the sink has written all steps: a worker may have written one after the survey, before it was fenced.
+
+    Raises RefusedError after `SINK_WITHIN_S`, and ArchiveUnavailableError.
+    """
+    deadline = asyncio.get_running_loop().time() + SINK_WITHIN_S
+    while (written := await archive.last_step_in_sink(*partition, head.epoch)) < head.step:
+        if asyncio.get_running_loop().time() >= deadline:
+            raise RefusedError(
+                f"{partition[0]}/{partition[1]}: the sink has written {max(written, 0)} of {head.step} steps: let it"
+                " run until it has written all, then run this command again"
+            )
+        await asyncio.sleep(ASK_SINK_S)

@@ -39,10 +39,15 @@ class MemoryStore:
                 if row.version >= kept.setdefault(key(row), row).version:
                     kept[key(row)] = row
         for progress in batch.progress:
-            self._progress[progress.topic, progress.partition] = progress
+            self._progress[progress.topic, progress.partition, progress.epoch] = progress
 
     def progress(self) -> list[Progress]:
-        """Return the latest progress of each source partition."""
+        """Return the progress of each source partition in its latest epoch."""
+        by_epoch = sorted(self.progress_of_epochs(), key=attrgetter("epoch"))
+        return list({(row.topic, row.partition): row for row in by_epoch}.values())
+
+    def progress_of_epochs(self) -> list[Progress]:
+        """Return the latest progress of each source partition in each epoch."""
         return list(self._progress.values())
 
     def save_gauges(self, minute: int) -> None:

@@ -229,7 +229,8 @@ class Sink(Follower):
 
     def last_step_in_sink(self, epoch: int) -> int:
         """Tell the last step of an epoch that is in; -1 where none is."""
-        return max((row.step for row in self.store.progress() if row.epoch == epoch and row.opened >= 0), default=-1)
+        rows = self.store.progress_of_epochs()
+        return max((row.step for row in rows if row.epoch == epoch and row.opened >= 0), default=-1)
 
 
 def kept_of(store: MemoryStore, contact_ids: Iterable[bytes]) -> dict[bytes, ArchivedContact]:

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import pytest
 from aiokafka.errors import ProducerFenced
 
-from schemas.journal import OPEN_KEY, encode_open
+from schemas.journal import OPEN_KEY, Head, encode_open
 from schemas.policies import Rules
 from schemas.settings import Settings
 from sinks.pending_batch import epoch_claims
@@ -260,18 +260,20 @@ class ModelledWorkers(ClickHouseArchive):
         ends += [released.journal_end for released in self._released.values()]
         self.broker.log.compact(below, min(ends) if tombstones and not self._busy else 0)
 
-    async def recreate_topic(self, *, journal: bool = True, fates: Iterable[Fate] = ()) -> None:
+    async def recreate_topic(
+        self, *, journal: bool = True, fates: Iterable[Fate] = (), surveyed: Head | None = None
+    ) -> None:
         """Have the topic recreated, and its journal too or not, once all is in the store; an operator begins an epoch.
 
         Until that is done no worker opens the partition. The fates are those of what the operator's command writes:
-        where it dies, it is run again.
+        where it dies or has no answer, it tries again. `surveyed`: the head it saw before a worker's last steps.
         """
         await self.finish()
         self.current_epoch = 1 + max((row.epoch for row in self.sink.store.progress()), default=0)
         self.sink.store.write(Batch(progress=epoch_claims({PLACE: self.current_epoch}, 0)))
         self.source = []
         self.broker.recreate_source()
-        head = None if journal else self.truth.head
+        head = None if journal else surveyed or self.truth.head
         if journal:
             self.truth = Truth()
             self.broker.recreate_journal()
@@ -283,9 +285,8 @@ class ModelledWorkers(ClickHouseArchive):
                 with in_place(self, (fate,), MORE_THAN_THERE_IS):
                     await begin(self.settings, self.rules, found, self.current_epoch, self, self.broker)
             except DiedError:
-                if fate == "unacknowledged":
-                    return
-                await self._is_refused()
+                if fate != "unacknowledged":
+                    await self._is_refused()
             else:
                 return
 

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from schemas.policies import Rules
+from streams.assignment.takeover import RefusedError
 from streams.partition.state import PartitionState
 from tests.depth import examples
 from tests.oracle.batch import samples
@@ -289,6 +290,38 @@ async def test_what_ended_epochs_left_is_carried_whole(fate: Fate, *, journal: b
     model.produce([_event("ended", "contact.resolved")])
     await model.recreate_topic(journal=journal, fates=[fate])
     model.produce(ended)
+    await model.finish()
+    assert_as_batch(model.sink.store, samples(model.events))
+
+
+@pytest.mark.parametrize("lag", [1, None], ids=["sink lags", "sink stands"])
+async def test_steps_written_after_the_survey_are_waited_for(monkeypatch: pytest.MonkeyPatch, lag: int | None) -> None:
+    """A worker that has not seen yet that its topic was recreated still writes: the sink has to write that too."""
+    monkeypatch.setattr("streams.assignment.epochs.ASK_SINK_S", 0.0)
+    model = ModelledWorkers(LONG)
+    await model.start()
+    model.produce(started := [_event("open", "contact.started")])
+    await model.open(0)
+    await model.step(0, 1)
+    surveyed = model.truth.head
+    model.produce([_event("other", "contact.started")])
+    asked = 0
+
+    async def last_step(*_: object) -> int:
+        nonlocal asked
+        asked += 1
+        assert model.truth.head is not None
+        return model.truth.head.step - (lag is None or asked <= lag)
+
+    monkeypatch.setattr(model, "last_step_in_sink", last_step)
+    if lag is None:
+        monkeypatch.setattr("streams.assignment.epochs.SINK_WITHIN_S", 0.0)
+        with pytest.raises(RefusedError, match=r"contacts.chat/0: the sink has written \d+ of \d+ steps"):
+            await model.recreate_topic(journal=False, surveyed=surveyed)
+        return
+    await model.recreate_topic(journal=False, surveyed=surveyed)
+    assert asked == 1 + lag
+    model.produce(started)
     await model.finish()
     assert_as_batch(model.sink.store, samples(model.events))
 

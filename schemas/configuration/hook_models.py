@@ -1,4 +1,4 @@
-"""`hooks.toml`: who is told of alerts and tags, and what the messages link to.
+"""`hooks.toml`: who gets messages about alerts and tags, and what the messages link to.
 
 A secret never stands in the file: it names an environment variable or a file that holds it. Faults never repeat what
 was written.
@@ -216,7 +216,7 @@ class DestinationEntry(Section):
         if self.type == "email" and not (self.sender and self.to):
             return "needs `sender` and `to`"
         if "tags" in self.events and not self.filter.tags:
-            return "needs filter.tags: the tags that it is told of"
+            return "needs filter.tags: the tags that it gets messages about"
         return None
 
     def _wrong(self) -> str | None:

@@ -49,7 +49,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class _TurnIsOverError(Exception):
-    """Another deliverer works from now on, or this one begins anew."""
+    """The turn is over: another deliverer has taken over, or the turn is outdated and this one starts another."""
 
 
 class Deliverer:

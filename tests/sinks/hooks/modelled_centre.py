@@ -56,7 +56,7 @@ class _FencedTopic:
         self._log, self._life = _WORLD.get().logs[topic], LIFE.get()
         self._epoch = -1
         self.is_recreated = False
-        self.recreated_beside = set[str]()
+        self.recreated_others = set[str]()
         #: Transactions.
         self.written = 0
 
@@ -72,8 +72,8 @@ class _FencedTopic:
         records.pop(OPENING_KEY, None)
         return records
 
-    async def write(self, records: Iterable[tuple[bytes, bytes | None]], beside: object = None) -> None:
-        del beside  # what is told of objectives: no state follows from it
+    async def write(self, records: Iterable[tuple[bytes, bytes | None]], others: object = None) -> None:
+        del others  # the records of objectives: no state follows from them
         piece = list(records)
 
         def commit() -> None:

@@ -155,7 +155,9 @@ class Links(Section):
 class Filter(Section):
     """What a destination is told; an empty list stands for all."""
 
-    kinds: list[Kind] = Field(default=[], description="Of alerts: what is judged. Empty: all; so with the others.")
+    kinds: list[Kind] = Field(
+        default=[], description="Of alerts: what is judged. Empty: all; the same for the other filters."
+    )
     conditions: list[Condition] = Field(default=[], description="Of alerts: what happened.")
     severities: list[Severity] = Field(default=[], description="Of alerts: how urgent.")
     rules: list[Name] = Field(default=[], description="Of alerts: the policy, or the rule of alerts.toml.")

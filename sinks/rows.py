@@ -168,7 +168,7 @@ class ObjectiveRow(NamedTuple):
 
 
 class SourceGaugeRow(NamedTuple):
-    """The state of a queue as a polled source gives it; None: the source does not give it."""
+    """The state of a queue as a polled source tells it; None: it does not."""
 
     source: str
     account: str

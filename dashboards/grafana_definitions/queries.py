@@ -186,7 +186,7 @@ _STEPS: Final = (
     "arrayPushBack(range(toUnixTimestamp($__fromTime), toUnixTimestamp($__toTime), toUInt32($__interval_s)),"
     " toUnixTimestamp($__toTime))"
 )
-#: Every step, with zeros where nothing came. `until` is after all that the step counts: links to its contacts use it.
+#: Every step, with zeros where nothing came. `until` lies behind all of a step, for the way to its contacts.
 VOLUMES: Final = f"""SELECT {STEP} AS time,
   {_COUNTS},
   toUnixTimestamp(max(toDateTime(pane_start))) * 1000 + 59999 AS until

@@ -1,4 +1,4 @@
-"""The follower's process: it follows the accounts of `sources.toml`, and restarts them when that file changes."""
+"""The follower's process: it follows the accounts of `sources.toml`, and begins anew when that file changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class FollowedAccounts:
         return found
 
     async def run(self) -> None:
-        """Follow all accounts, for ever; when the file changes, restart them from the positions that Kafka has."""
+        """Follow all, for ever; begin anew where the file changes, from what Kafka has."""
         while True:
             tasks = [asyncio.ensure_future(each.run()) for each in self.followings]
             changing = asyncio.ensure_future(self._changed())

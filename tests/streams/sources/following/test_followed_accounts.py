@@ -1,4 +1,4 @@
-"""Which changes of the configuration make the follower restart its accounts, and which it refuses or ignores."""
+"""Which changes of the configuration have the follower begin anew, and which it refuses or passes over."""
 
 from pathlib import Path
 from typing import Final

@@ -87,7 +87,7 @@ class AlertLog:
         await self._topic.stop()
 
 
-async def told_objectives(settings: Settings) -> list[bytes]:
+async def reported_objectives(settings: Settings) -> list[bytes]:
     """Return the keys of all objectives in the topic `objectives`; waits for Kafka and the topic, and logs that."""
     waits = False
     while True:

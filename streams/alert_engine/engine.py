@@ -22,7 +22,7 @@ from schemas.exits import EndError, Exit
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from schemas.topics import channel_of
-from streams.alert_engine.alert_log import AlertLog, told_objectives
+from streams.alert_engine.alert_log import AlertLog, reported_objectives
 from streams.alert_engine.commands import Commands
 from streams.alert_engine.dead_letter_count import DeadLetterCount
 from streams.alert_engine.leadership import Leadership, take_turns
@@ -110,8 +110,8 @@ class Engine:
             await leadership.commands()  # they come again from the first one, once it is our turn
             return
         log, dead_letters = AlertLog(self._settings), DeadLetterCount(self._settings)
-        told = asyncio.ensure_future(told_objectives(self._settings))
-        told.add_done_callback(self._begin_reports)
+        reported = asyncio.ensure_future(reported_objectives(self._settings))
+        reported.add_done_callback(self._begin_reports)
         try:
             self.alerts = KnownAlerts((await log.open(f"{socket.gethostname()}/{os.getpid()}")).values())
             within_ms = self._configuration.alert_rules.pipeline.dead_letters_within_ms
@@ -133,7 +133,7 @@ class Engine:
             _LOG.info("another engine judges from now on")
         finally:
             self.leads = False
-            await cancel(told)
+            await cancel(reported)
             await run_to_completion(dead_letters.stop())
             await run_to_completion(log.stop())
 
@@ -173,17 +173,17 @@ class Engine:
         self.alerts.apply(changed)
         self.alerts.forget(ended)
         if log.is_recreated:
-            _LOG.warning("the topic %s is another one by now: all alerts are written again", ALERTS)
+            _LOG.warning("the topic %s was recreated: all alerts are written again", ALERTS)
             await run_to_completion(log.write_again(self.alerts.values()))
         if log.take_objectives_recreated():
-            _LOG.warning("the topic %s is another one by now: all objectives are told again", OBJECTIVES)
+            _LOG.warning("the topic %s was recreated: all objectives are written again", OBJECTIVES)
             self.view.begin_reports(())
         self.written += len(changed)
         self.objectives_written += len(objectives.records) + len(objectives.ended)
 
-    def _begin_reports(self, told: asyncio.Future[list[bytes]]) -> None:
-        if not told.cancelled() and told.exception() is None:
-            self.view.begin_reports(told.result())
+    def _begin_reports(self, reported: asyncio.Future[list[bytes]]) -> None:
+        if not reported.cancelled() and reported.exception() is None:
+            self.view.begin_reports(reported.result())
 
     def _now(self) -> int:
         """Return the time, which never goes back. Raises EndError if the clock was set back by over SET_BACK_MS."""

@@ -238,7 +238,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.alert_engine.engine.JUDGE_EVERY_S", 5.0)
     monkeypatch.setattr("streams.alert_engine.engine.JournalFollower", _Journals)
     monkeypatch.setattr("streams.alert_engine.engine.DeadLetterCount", _DeadLetters)
-    monkeypatch.setattr("streams.alert_engine.engine.told_objectives", _told_objectives)
+    monkeypatch.setattr("streams.alert_engine.engine.reported_objectives", _reported_objectives)
     monkeypatch.setattr("streams.alert_engine.alert_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.delivery_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.deliverer.reading", _reading)
@@ -246,7 +246,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.hooks.outbox.Sender", _Sender)
 
 
-async def _told_objectives(settings: object) -> list[bytes]:
+async def _reported_objectives(settings: object) -> list[bytes]:
     del settings
     return []
 

@@ -243,9 +243,9 @@ def _rows(section: dict[str, Any], parts: dict[str, Any], before: str = "", mean
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave out that a key may be missing."""
+    """Leave out that a key may be missing; of a day or a time, which stands last, the time stands for both."""
     options: list[dict[str, Any]] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    return options[0]
+    return options[-1]
 
 
 def _default(schema: dict[str, Any]) -> str:

@@ -227,7 +227,7 @@ class DeliveryAttempt(_Record):
 
 
 class DeliveryRecord(_Record):
-    """What one destination is told of one change of an alert, or of one tag of a contact, and how far that came."""
+    """A message to one destination, about one change of an alert or one tag of a contact, and its attempts so far."""
 
     v: int = VERSION
     webhook_id: str
@@ -259,22 +259,22 @@ class DeliveryRecord(_Record):
 
 
 class DestinationState(_Record):
-    """Since when a destination is told, and how it fares."""
+    """Since when a destination gets messages, and its failures."""
 
-    #: The first offset of the topic `alerts` that it is told of, and the time from which on it is told of tags.
+    #: From this offset of the topic `alerts` on, and for tags from this time on, it gets messages.
     begins: int
     since: int
-    #: Names the filter by which it is told of tags: another filter begins at the present.
+    #: Hash of the filter for tags: with another filter, messages about tags begin at the present.
     filtered: str
     failing_since: int | None = None
     failures: int = 0
     disabled_at: int | None = None
-    #: While its entry is faulty: the first offset of the topic `alerts` that it is yet to be told of.
+    #: While its entry is faulty: the first offset of the topic `alerts` without deliveries for it.
     held_from: int | None = None
 
 
 class DelivererState(_Record):
-    """How far the topic `alerts` was told, and to whom."""
+    """How far the topic `alerts` was read, and for which destinations."""
 
     v: int = VERSION
     #: The next offset: all changes before it have their deliveries.

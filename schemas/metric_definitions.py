@@ -56,12 +56,12 @@ WORKER_BATCH_RECORDS: Final = MetricDefinition(
 WORKER_BATCH_LAG: Final = MetricDefinition(
     "pulssi_worker_batch_lag_records",
     "records",
-    "Records behind a batch up to the log's end, as of its fetch.",
+    "Records after a batch, up to the log's end at its fetch.",
     _TOPIC,
     (0, *_SIZES, 300_000, 1_000_000),
 )
 WORKER_LAG: Final = MetricDefinition(
-    "pulssi_worker_lag_records", "records", "Records behind the partition's last batch.", _PARTITION
+    "pulssi_worker_lag_records", "records", "Records after the partition's last batch.", _PARTITION
 )
 WORKER_NEXT_OFFSET: Final = MetricDefinition(
     "pulssi_worker_next_offset", "offset", "Next source offset to be counted.", _PARTITION
@@ -266,12 +266,12 @@ HOOKS_WAITING: Final = MetricDefinition(
 HOOKS_DISABLED: Final = MetricDefinition(
     "pulssi_hooks_destinations_disabled",
     "destinations",
-    "Destinations that are told nothing after days of failures, or because they said that they are gone.",
+    "Destinations that get no messages after days of failures, or because they answered that they are gone.",
 )
 HOOKS_FAULT: Final = MetricDefinition(
     "pulssi_hooks_fault",
     "destinations",
-    "1 while the destination's entry or a secret of it is faulty: what is for it waits, or goes by its former entry.",
+    "1 while the destination's entry or a secret of it is faulty: messages wait, or are sent by its former entry.",
     ("destination",),
 )
 HOOKS_CONFIGURATION_REFUSED: Final = WORKER_CONFIGURATION_REFUSED._replace(name="pulssi_hooks_configuration_refused")

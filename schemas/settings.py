@@ -243,8 +243,8 @@ class Settings(BaseModel):
     """The file that holds the key, in place of `geckoboard_key`."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that the parts' own servers listen on. Worker, sink, alerts and hooks answer health and metrics there
-    without sign-in; the wallboard asks for one, and does not start without where others can reach it. The gateway's
-    metrics need the wallboard's token where one is set, and are for this machine alone else, without a proxy."""
+    without sign-in; the wallboard asks for one, and does not start without it if other machines can reach it. The
+    gateway's metrics need the wallboard's token; if none is set, only this machine may read them, without a proxy."""
     allowed_hosts: Annotated[str, AfterValidator(_host_names)] = ""
     """Names under which the parts' own servers and the embedded ClickHouse are reached, separated by commas, besides
     `localhost`, the name in `bind` and every IP address. A request for another name gets 421: a page of another site

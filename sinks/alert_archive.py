@@ -1,7 +1,7 @@
-"""The changes of alerts, and the attempts to deliver them, from their topics into the store.
+"""Writes the changes of alerts, and the attempts to deliver them, from their topics into the store.
 
-The topics are small and are read from their beginning at each start: what is written again replaces itself, and
-neither a recreated topic nor a new database needs to be noticed.
+The topics are small and are read from their beginning at each start. Rows that are written again replace the same rows,
+so neither a recreated topic nor a new database needs to be detected.
 """
 
 import logging
@@ -27,7 +27,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def change_row(alert: Alert, offset: int) -> AlertChangeRow | None:
-    """Make the row of an alert's change; None for one that has not fired: nobody was told of it, nor will be."""
+    """Make the row of an alert's change; None while it is pending: it may never fire."""
     if not alert.id:
         return None
     fields: dict[str, Any] = {
@@ -61,7 +61,7 @@ def change_rows(records: list[TopicRecord]) -> list[AlertChangeRow]:
 
 
 def delivery_rows(records: list[TopicRecord]) -> list[AlertDeliveryRow]:
-    """Make the rows of all attempts that a topic's records tell of; those that are not readable are passed over."""
+    """Make the rows of all attempts in a topic's records; records that cannot be read are logged and skipped."""
     rows: list[AlertDeliveryRow] = []
     for record in records:
         if record.value is None:

@@ -1,6 +1,6 @@
-"""What the SLA engine tells of objectives, from its topic into the store; read from the beginning as alerts are.
+"""Writes the SLA engine's reports of objectives from their topic into the store; see `alert_archive`.
 
-Records come each second, so that some seconds' worth is written together.
+Records come each second, so those of several seconds are written together.
 """
 
 from typing import Final

@@ -107,7 +107,7 @@ class AlertDeliveryRow(NamedTuple):
 
 
 class AlertChangeRow(NamedTuple):
-    """One change of an alert that fires or fired; what is missing of its dimensions is empty."""
+    """One change of an alert that fires or fired; dimensions that it does not have are empty."""
 
     alert_id: str
     sequence: int
@@ -146,7 +146,7 @@ class AlertChangeRow(NamedTuple):
 
 
 class ObjectiveRow(NamedTuple):
-    """What is held against a policy in a queue over a window; what is missing of its dimensions is empty."""
+    """How a policy's objective is met in a queue over a window; dimensions that it does not have are empty."""
 
     policy: str
     channel: str

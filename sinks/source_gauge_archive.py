@@ -1,4 +1,4 @@
-"""What polled sources tell of their queues, from its topic into the store; read from the beginning as alerts are."""
+"""Writes the source gauges from their topic into the store; see `alert_archive`."""
 
 from schemas.settings import Settings
 from schemas.source_gauges import SOURCE_GAUGES, decode_source_gauge
@@ -24,7 +24,7 @@ def source_gauge_rows(records: list[TopicRecord]) -> list[SourceGaugeRow]:
 
 
 async def archive_source_gauges(settings: Settings, insert: Insert, stops_within: StopsWithin) -> None:
-    """Write the states of queues that sources tell; as `archive_alerts`."""
+    """Write every source gauge; as `archive_alerts`."""
 
     def rows(records: list[TopicRecord]) -> Batch:
         return Batch(source_gauges=source_gauge_rows(records))

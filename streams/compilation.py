@@ -1,7 +1,7 @@
 """Whether the hot path runs as C (`make compiled`) or from its sources, and that it is never C of other sources.
 
-Python takes what was compiled wherever it finds it. After an upgrade or an edit that would be the code of yesterday,
-with nothing to tell it by; so the sources' fingerprint is kept beside it, and who starts looks whether it is theirs.
+Python imports a compiled module wherever it finds one, even if its source has changed since, after an upgrade or an
+edit. So a fingerprint of the sources is kept with the compiled code, and each start compares it with the sources.
 `deploy/compiled.py` compiles.
 """
 

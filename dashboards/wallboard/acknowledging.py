@@ -1,7 +1,7 @@
 """Acknowledging an alert from the page: a command to `alerts.commands`, answered once Kafka has it.
 
 The page shows an alert as acknowledged when the SLA engine has written it, not before. A form or script of another site
-must not be able to do it: a header that only a script of an allowed origin can send is required.
+must not be able to acknowledge: the request needs a header that only a script of an allowed origin can send.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _alert(known: Known | None, alert_id: str) -> Alert:
 
 
 async def _deliver(command: Acknowledge, send: Send, sending: set[asyncio.Future[None]]) -> None:
-    """Send a command, and go on sending it although the caller has left: a producer may not be stopped within that."""
+    """Send a command, to its end even if the caller has gone: a producer must not be stopped while it sends."""
     if len(sending) >= AT_ONCE:
         raise web.HTTPServiceUnavailable(text="Kafka does not answer: try again\n", headers={"Retry-After": "5"})
 

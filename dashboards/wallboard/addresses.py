@@ -1,8 +1,8 @@
-"""The addresses of the wallboard's pages, as they are written into answers: of no other site, and below any path.
+"""The addresses of the wallboard's pages, as answers contain them: relative, and never of another site.
 
 A proxy may serve the wallboard below a path that the wallboard does not know (https://example.com/pulssi/). So every
-address that an answer leads to is relative to the one that was asked for. Nothing here ever gives an address of another
-site, whatever it is given.
+address in an answer is relative to the requested one. No function here returns an address of another site, whatever it
+is given.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LANGUAGE: Final = "lang"
 
 
 def page_path(path: str, query: str = "") -> str | None:
-    """Give the address of a page of the wallboard, such as `/board/sales?window=5m`; None where it is none.
+    """Return the address of a page of the wallboard, such as `/board/sales?window=5m`; None if it is no such page.
 
     A query that no page has is left out.
     """
@@ -29,29 +29,29 @@ def page_path(path: str, query: str = "") -> str | None:
 
 
 def page_or_root(address: str) -> str:
-    """Give a page's address as it is, and the first page for anything else: nobody is led to another site."""
+    """Return a page's address, or `/` for anything else: nobody is redirected to another site."""
     path, mark, query = address.partition("?")
     return page_path(path, mark + query) or "/"
 
 
 def sign_in_path(page: str) -> str:
-    """Give the address of the page to sign in on, which leads to a page then."""
+    """Return the address of the sign-in page, which redirects to the given page after the sign-in."""
     return "/login" if page == "/" else f"/login?next={quote(page, safe='/')}"
 
 
 def language_asked(page: str) -> str:
-    """Tell the language that a page's address names, such as `fi` of `/?lang=fi`; empty where it names none."""
+    """Return the language that a page's address names, such as `fi` of `/?lang=fi`; empty if it names none."""
     return parse_qs(page.partition("?")[2]).get(_LANGUAGE, [""])[-1]
 
 
 def in_language(page: str, language: str) -> str:
-    """Give a page's address with a language in it."""
+    """Return a page's address with a language added."""
     path, _, query = page.partition("?")
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
     return page_path(path, "?" + urlencode({**asked, _LANGUAGE: language}, safe=",")) or path
 
 
 def leading_to(request: web.Request, path: str) -> str:
-    """Say where `path` of the wallboard lies from the address of a request: `../login` from `/board/sales`."""
+    """Return `path` relative to the address of a request: `../login` from `/board/sales`."""
     deep = request.rel_url.raw_path.count("/") - 1
     return ("../" * deep or "./") + path.removeprefix("/")

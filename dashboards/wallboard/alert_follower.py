@@ -1,8 +1,8 @@
-"""Following the topic `alerts`: what fires is in memory, and whether that is up to date is known.
+"""Follows the topic `alerts`: keeps the alerts that fire in memory, and knows whether they are up to date.
 
-Up to date means: all that was committed when the broker was last asked is read, and an SLA engine is there to write
-what happens. Without an engine nobody judges, and silence on the topic says nothing. Read from its beginning at each
-connection, so that nothing stays of a topic that was recreated. It never ends because the broker is gone.
+They are up to date if everything is read that was committed when the broker was last asked, and an SLA engine runs:
+without an engine nobody judges, and a topic without news says nothing. At each connection the topic is read from its
+beginning, so that nothing of a recreated topic remains. The follower never ends because the broker is gone.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class AlertFollower:
         return end
 
     async def watch_engine(self) -> None:
-        """Look for ever whether an SLA engine is there: a member of its consumer group."""
+        """Check for ever whether an SLA engine runs: whether its consumer group has a member."""
         while True:
             admin: Any = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka_brokers)
             try:

@@ -1,7 +1,7 @@
 """The alerts that fire, as a board shows them: the most urgent first, those of other queues left out. Pure.
 
-What was silenced is counted and not named: nobody is to be told of it. Whoever shows the list must say whether it is
-up to date; an empty one says nothing before the topic was read.
+Silenced alerts are counted but not listed. Whoever shows the list must also show whether it is up to date: before the
+topic was read, an empty list does not mean that nothing fires.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _since(alert: Alert) -> int:
 
 
 def said_of(alert: Alert, groups: Mapping[str, str | None], title: str) -> dict[str, Any]:
-    """Say one alert; `groups` has the group of agents of each floor rule that names one, `title` is its sentence."""
+    """Describe one alert; `groups` has the group of agents of each floor rule with one, `title` is its sentence."""
     measured, dimensions = alert.measured, alert.dimensions
     return {
         "id": alert.id,

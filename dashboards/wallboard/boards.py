@@ -1,4 +1,4 @@
-"""What of the live view a board shows: its groups in order, and the parts that each is made of.
+"""Which groups of the live view a board shows, in order, and the queues that each adds up.
 
 A board that names queues shows channels and a centre made of these queues alone: nothing of another queue is in its
 numbers.
@@ -48,7 +48,7 @@ def shown_groups(
 
 
 def _parts(board: Board, channel: str) -> tuple[Group, ...]:
-    """Give what a channel of a board is made of: always the same, since figures of parts are kept."""
+    """Return what a channel of a board adds up: always equal, because figures are cached by it."""
     return ((channel, None),) if board.queues is None else tuple((channel, queue) for queue in board.queues)
 
 

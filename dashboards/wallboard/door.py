@@ -1,8 +1,8 @@
-"""Lets requests in or not: how often they come, under which name, who has signed in, and what they may change.
+"""Lets requests in or refuses them: by their rate, the host name, the sign-in, and what they may change.
 
-Every request passes here before its route. What is not known to be open needs a sign-in, also what does not exist: a
-route that somebody adds is closed until it is named here. Decisions follow the route that aiohttp has chosen, never the
-text of the path, so that no way of writing a path leads around them.
+Every request passes here before its route. Whatever is not listed as open needs a sign-in, also paths that do not
+exist: a new route is closed until it is listed here. Decisions follow the route that aiohttp has chosen, never the text
+of the path, so that no spelling of a path gets around them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Door:
         self.login.add_routes(app)
 
     async def _tell_session(self, request: web.Request) -> web.Response:
-        """Tell the page how somebody was let in, so that it offers a way out where there is one."""
+        """Tell the page how somebody was let in, so that it offers *Sign out* if that is possible."""
         admission = self._admit(request)
         told = {"by": None if admission is None else admission.by, "user": _caller(request).user}
         return web.json_response(told, headers=NOT_STORED)
@@ -140,7 +140,7 @@ class Door:
         return route in OPEN or route.startswith(PUBLIC)
 
     def _admit(self, request: web.Request) -> Admission | None:
-        """Tell how a request is let in; None where it is not."""
+        """Return how a request is let in; None if it is refused."""
         sign_in = self._sign_in
         if not sign_in.needed:
             return Admission("nothing")
@@ -153,18 +153,18 @@ class Door:
         return None if session is None else Admission("session", session)
 
     def _has_token(self, request: web.Request) -> bool:
-        """Tell whether a page's address has a token in it; that of another is not looked at."""
+        """Tell whether a page's address contains a token; it is looked for in addresses of pages only."""
         is_page = request.method == "GET" and page_path(request.path) is not None
         return is_page and self._sign_in.needed and "token" in request.query
 
     def _exchange(self, request: web.Request) -> web.Response:
-        """Take the token out of a page's address, and give a cookie for it."""
+        """Redirect to the page without the token in its address, with a session cookie instead."""
         response = _without_token(request)
         self.login.begin_session(request, response, "token", LONG_LIFE_S)
         return response
 
     def _refuse(self, request: web.Request) -> web.Response:
-        """Ask for a sign-in: on the page where a page was asked for."""
+        """Refuse without a sign-in: a page redirects to the sign-in page, everything else is answered 401."""
         if _route(request) == STREAM and (refused := self._too_many(request)) is not None:
             return refused
         if request.method in {"GET", "HEAD"} and page_path(request.path) is not None and self._sign_in.by_page:
@@ -173,7 +173,7 @@ class Door:
         return web.Response(status=401, text=_SIGN_IN, headers=headers)
 
     def _sending_problem(self, request: web.Request, route: str) -> str | None:
-        """Say why a request must not change anything; None where it may. No page of another site may make it."""
+        """Say why a request must not change anything; None if it may. Pages of other sites may not."""
         host = request.headers.get("Host", "")
         for origin in request.headers.getall("Origin", []):
             if not self.hosts.allows_origin(origin, host):
@@ -185,7 +185,7 @@ class Door:
         return None
 
     async def _stream(self, request: web.Request, handler: Handler, admission: Admission) -> web.StreamResponse:
-        """Give a stream a place, and end it with its session."""
+        """Run a stream within the limits of streams, and end it with its session."""
         address = _caller(request).address
         if (problem := self._streams.refusal(address)) is not None:
             return web.Response(status=503, text=f"{problem}\n", headers={"Retry-After": "5"})
@@ -229,7 +229,7 @@ def _keys(sign_in: SignIn) -> dict[Literal["password", "token"], bytes]:
 
 
 def _route(request: web.Request) -> str:
-    """Give the route that was chosen, as it was added; empty where there is none for the path and the method."""
+    """Return the chosen route's pattern; empty if none fits the path and the method."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
 
@@ -240,7 +240,7 @@ def _caller(request: web.Request) -> Caller:
 
 
 def _without_token(request: web.Request) -> web.Response:
-    """Lead to the same page without the token in its address; to no other place, whatever was asked for."""
+    """Redirect to the same page without the token in its address, and never elsewhere."""
     rest = urlencode([(key, value) for key, value in request.query.items() if key != "token"], safe=",")
     path = page_path(request.path, f"?{rest}" if rest else "") or "/"
     return web.Response(status=303, headers={"Location": leading_to(request, path), **NOT_STORED})

@@ -1,8 +1,8 @@
-"""Signing in on a page, and the way out: a form that works without scripts, and cookies that only we can make.
+"""The pages to sign in and to sign out: a form that works without scripts, and signed session cookies.
 
-Who tries passwords is slowed down, by address and in all, and a check that costs memory is never queued. The page leads
-to pages of the wallboard only, whatever its address says. No answer tells whether it was the password or the token that
-was wrong.
+Failed sign-ins are limited for each address and in all, and a password check, which costs memory, is never queued. The
+page redirects to pages of the wallboard only, whatever its address says. No answer tells whether it was the password or
+the token that was wrong.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def too_many(problem: str, wait_s: float) -> web.Response:
-    """Answer 429, with the time after which it may be tried again."""
+    """Return an answer 429 that says when to try again."""
     headers = {"Retry-After": str(max(1, math.ceil(wait_s))), **NOT_STORED}
     return web.Response(status=429, text=f"{problem}: try again in {headers['Retry-After']} s\n", headers=headers)
 
@@ -74,7 +74,7 @@ class LoginPage:
         self._form = SignInForm()
 
     def add_routes(self, app: web.Application) -> None:
-        """Add the page, its style, and the way out."""
+        """Add the routes of the page, its style, and `/logout`."""
         app.router.add_get("/login", self._show)
         app.router.add_post("/login", self._take)
         app.router.add_get("/login.css", self._serve_style)
@@ -82,25 +82,25 @@ class LoginPage:
 
     @staticmethod
     def address(request: web.Request) -> str:
-        """Give the address of the page to sign in on, which leads back to the page that was asked for."""
+        """Return the address of the sign-in page, which redirects back to the requested page."""
         query = request.rel_url.raw_query_string
         asked = page_path(request.path, f"?{query}" if query and "token" not in request.query else "") or "/"
         return leading_to(request, sign_in_path(asked))
 
     def session_of(self, request: web.Request) -> Session | None:
-        """Give the session of a request's cookie; None where there is none that holds."""
+        """Return the session of a request's cookie; None without a valid one."""
         cookie = request.cookies.get(_cookie_name(request))
         return None if cookie is None else self._sessions.read(cookie)
 
     def begin_session(self, request: web.Request, response: web.Response, kind: Kind, life_s: int) -> None:
-        """Begin a session, whatever cookie came; one that came and holds is ended."""
+        """Begin a session; if the request has a valid one already, that is ended."""
         if (former := self.session_of(request)) is not None:
             self._sessions.end(former)
         _, cookie = self._sessions.begin(kind, life_s)
         response.set_cookie(_cookie_name(request), cookie, max_age=life_s, **_cookie_rules(request))
 
     def too_many(self, request: web.Request, wait_s: float, asked: str | None = None) -> web.Response:
-        """Answer 429 on the page, with the time after which it may be tried again."""
+        """Return the page with status 429, which says when to try again."""
         asked = _asked(request, request.query.get("next", "")) if asked is None else asked
         seconds = max(1, math.ceil(wait_s))
         problem = _words(request, asked).tn(
@@ -117,7 +117,7 @@ class LoginPage:
         return self._answer(request, asked, 200)
 
     async def _take(self, request: web.Request) -> web.Response:
-        """Judge what somebody signs in with."""
+        """Check what somebody signs in with."""
         if request.content_type != _FORM:
             return self._unreadable(request, 415)
         try:
@@ -155,13 +155,13 @@ class LoginPage:
         self.failures_in_all.give_back(_EVERYBODY)
 
     async def _kind(self, given: str) -> Kind | None:
-        """Tell what was given: the token, the password, or neither."""
+        """Return which of them was given and is right: the token, the password, or neither."""
         if self._sign_in.is_token(given):
             return "token"
         return "password" if self.checks is not None and await self.checks.matches(given) else None
 
     async def _leave(self, request: web.Request) -> web.Response:
-        """End the session, with its streams, and take the cookie away."""
+        """End the session and its streams, and delete the cookie."""
         if (session := self.session_of(request)) is not None:
             self._sessions.end(session)
         response = _redirect(request, "/login")
@@ -174,7 +174,7 @@ class LoginPage:
         )
 
     def _answer(self, request: web.Request, asked: str, status: int, problem: str = "") -> web.Response:
-        """Show the page; where there is nothing to sign in with here, say so."""
+        """Return the page; if neither a password nor a token is set, it says so."""
         words = _words(request, asked)
         if not self._sign_in.by_page:
             what, status = "", 403
@@ -190,13 +190,13 @@ class LoginPage:
 
 
 def _asked(request: web.Request, page: str) -> str:
-    """Give the page that it leads to then, in the language that the address of this one names."""
+    """Return the page to redirect to after the sign-in, in the language that this page's address names."""
     page, language = page_or_root(page), known(request.query.get("lang", ""))
     return page if language is None else in_language(page, language)
 
 
 def _words(request: web.Request, asked: str) -> Words:
-    """Speak the language that an address names, else the browser's."""
+    """Return the words in the language that an address names, else in the browser's."""
     return Words(known(language_asked(asked)) or accepted(request.headers.get("Accept-Language", "")))
 
 

@@ -1,6 +1,6 @@
-"""What a board says of a group beyond the present: who is due, the last hour, the last weeks, and where it will end.
+"""What a board shows of a group beyond the present: contacts that are due, the last hour, the last weeks, projections.
 
-Of one moment, as the snapshot that it belongs to. Without the last weeks everything that needs them is null.
+It belongs to one snapshot, and so to one moment. Without the last weeks everything that needs them is null.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COMPARED: Final = frozenset({_HOUR, TODAY})
 
 
 class _Span(NamedTuple):
-    """A time under way: its beginning, up to where it is counted, and its end."""
+    """A half hour or day that is under way: its beginning, the time up to which it is counted, and its end."""
 
     begin: int
     counted_to: int
@@ -39,7 +39,7 @@ class _Span(NamedTuple):
 
 
 class Outlook:
-    """Of one snapshot."""
+    """The outlook of one snapshot."""
 
     def __init__(self, view: LiveView, weeks: LastWeeks, zone: ZoneInfo) -> None:
         self._view = view
@@ -58,7 +58,7 @@ class Outlook:
     def of(
         self, shown: ShownGroup, queues: Sequence[tuple[str, str]], policy: Policy | None, formula: str, beyond: int
     ) -> dict[str, Any]:
-        """Say it of a channel or queue with these queues, or of the centre.
+        """Return the outlook of a channel or queue with these queues, or of the centre.
 
         `beyond`: contacts that wait beyond their target now.
         """
@@ -72,7 +72,7 @@ class Outlook:
         }
 
     def thens(self, window: str, shown: ShownGroup, tags: Sequence[tuple[str, int]]) -> tuple[float | None, ...]:
-        """Give the mean of the last weeks for each tag of a window; None where none is known, or none is compared."""
+        """Return the mean of the last weeks for each tag of a window; None if none is known, or none is compared."""
         if window not in _COMPARED:
             return (None,) * len(tags)
         span = self._view.window_span(window)
@@ -119,7 +119,7 @@ def _said(span: _Span, projected: Projection, expected: float | None, objective:
 
 
 def growth(n: int, then: float | None) -> float | None:
-    """Tell by what share a count is above its mean; None where that is not known, or 0."""
+    """Return by what share a count is above its mean; None if the mean is not known, or 0."""
     return None if not then else _number((n - then) / then)
 
 

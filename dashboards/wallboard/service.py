@@ -28,7 +28,7 @@ from dashboards.wallboard.page_files import edition
 from dashboards.wallboard.public_figures import PublicFigures, public_routes
 from dashboards.wallboard.publisher import Publisher
 from dashboards.wallboard.server import application
-from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshot, Snapshots
+from dashboards.wallboard.snapshot import AlertsAndPast, Configured, PastReading, Snapshot, Snapshots
 from dashboards.wallboard.whole_figures import live_metrics, whole_figures
 from schemas import metric_definitions as declared
 from schemas.boards import Board, Boards
@@ -75,7 +75,7 @@ class Wallboard:
         view: LiveView,
         past: Callable[[], tuple[Past | None, PastReading]] = lambda: (None, PastReading()),
     ) -> None:
-        """`past` gives the last weeks, as far as they are known, and how it stands with them."""
+        """`past` returns the last weeks, as far as they are known, and their state."""
         self._settings = settings
         self._configuration = configuration
         self.view = view
@@ -100,7 +100,7 @@ class Wallboard:
         return Configured(of.rules, of.alert_rules, of.boards, self._settings.time_zone)
 
     def _use_changed_configuration(self) -> None:
-        """Continue with other rules and boards where the files say others, and push."""
+        """Use changed rules and boards of the configuration, and push."""
         configured, before = self._configured(), self._snapshots.configured
         if configured != before:
             self._snapshots.use(configured)
@@ -140,22 +140,22 @@ class Wallboard:
         return self.snapshot().message(board, windows)
 
     def snapshot(self) -> Snapshot:
-        """Give the snapshot of this moment: the last one, where nothing has changed since and it is recent."""
+        """Return the snapshot of this moment: the last one if nothing has changed since and it is recent."""
         at, seen, last = now_ms(), self._seen(), self._snapshot
         if last is None or last[1] != seen or not 0 <= at - last[0].at < _SNAPSHOT_LASTS_MS:
             past, past_reading = self._past()
-            beside = Beside(self.alerts.alerts, self.alerts.reading(), past, past_reading)
-            last = self._snapshot = self._snapshots.take(self.journals.freshness_now(), at, beside), seen
+            known = AlertsAndPast(self.alerts.alerts, self.alerts.reading(), past, past_reading)
+            last = self._snapshot = self._snapshots.take(self.journals.freshness_now(), at, known), seen
         return last[0]
 
     def _seen(self) -> Seen:
-        """Give what pages are told at once where it changes."""
+        """Return what pages must be sent at once when it changes."""
         freshness = self.journals.freshness_now()
         alerts = self.alerts.alerts.version, self.alerts.reading()
         return self.view.version, freshness.state, freshness.reason, *alerts, self._past()[1]
 
     def known_alerts(self) -> FiringAlerts | None:
-        """Give the alerts as far as they are known; None: they are not yet."""
+        """Return the alerts; None if they are not known yet."""
         return None if self.alerts.reading().state == "waiting" else self.alerts.alerts
 
     def _heading(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Sessions of people and TVs that have signed in: a signed cookie, which nobody else can make, until it ends.
+"""Sessions of people and TVs that have signed in: a signed cookie, valid until the session ends.
 
 A cookie holds when it began and ends, a random id, how its holder signed in, and a signature over these. A changed
 password or token ends the sessions that it began, since their key is made of it. A session that was ended stays ended
@@ -40,7 +40,7 @@ class Session(NamedTuple):
 
 
 def session_keys(key: bytes | None, holders: Mapping[Kind, str]) -> dict[Kind, bytes]:
-    """Make the key of each kind of session from the secret that begins it, and the key of all (None: a new one)."""
+    """Derive the signing key of each kind of session from its secret and the key of all (None: a new one)."""
     key = secrets.token_bytes(32) if key is None else key
     return {
         kind: hmac.digest(key, f"pulssi session\0{kind}\0{secret}".encode(), "sha256")
@@ -55,7 +55,7 @@ class Sessions:
     def __init__(
         self, keys: Mapping[Kind, bytes], now: Callable[[], float] = time.time, ended_at_most: int = ENDED_AT_MOST
     ) -> None:
-        """`keys` of each kind that can begin; `now` in seconds since 1970."""
+        """`keys`: the signing key of each kind of session that can begin; `now` in seconds since 1970."""
         self._keys = dict(keys)
         self._now = now
         self._ended_at_most = ended_at_most
@@ -73,7 +73,7 @@ class Sessions:
         return session, f"{stem}.{self._signature(kind, stem)}"
 
     def read(self, cookie: str) -> Session | None:
-        """Give the session of a cookie; None where it is forged, over or was ended."""
+        """Return the session of a cookie; None if it is forged, expired or was ended."""
         parts = cookie.split(".") if len(cookie) <= _COOKIE_AT_MOST and cookie.isascii() else []
         kind = self._kind(parts[1]) if len(parts) == _PARTS and parts[0] == _FORM else None
         if kind is None:
@@ -85,7 +85,7 @@ class Sessions:
         return session if self._holds(session) else None
 
     def end(self, session: Session) -> None:
-        """End a session, and what goes on in it."""
+        """End a session and its streams."""
         now = self._now_ms()
         self._ended[session.id] = session.ends_at
         if len(self._ended) > self._ended_at_most:
@@ -99,12 +99,12 @@ class Sessions:
             callback()
 
     def seconds_left(self, session: Session) -> float:
-        """Tell how long a session still holds, in seconds."""
+        """Return how long a session is still valid, in seconds."""
         return (session.ends_at - self._now_ms()) / 1000
 
     @contextmanager
     def calling(self, session: Session, ended: Callable[[], None]) -> Iterator[None]:
-        """Have `ended` called where the session is ended within the block."""
+        """Call `ended` if the session is ended within the block."""
         self._ends.setdefault(session.id, set()).add(ended)
         try:
             yield

@@ -38,16 +38,16 @@ class SignIn(NamedTuple):
 
     @property
     def needed(self) -> bool:
-        """Whether one has to sign in."""
+        """Whether a sign-in is needed."""
         return bool(self.token.get_secret_value() or self.password_hash.get_secret_value() or self.by_proxy)
 
     @property
     def by_page(self) -> bool:
-        """Whether one can sign in on a page."""
+        """Whether the sign-in page can be used: a password or a token is set."""
         return bool(self.token.get_secret_value() or self.password_hash.get_secret_value())
 
     def is_token(self, given: str) -> bool:
-        """Tell whether this is the token, in a time that does not depend on what is given."""
+        """Tell whether this is the token, in a time that does not depend on the given text."""
         token = self.token.get_secret_value()
         digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (given, token))
         return hmac.compare_digest(*digests) and bool(token)
@@ -81,7 +81,7 @@ def load_sign_in(settings: Settings) -> SignIn:
 
 
 def is_of_this_machine(host: str) -> bool:
-    """Tell whether nothing but this machine reaches a server that listens on `host`."""
+    """Tell whether only this machine can reach a server that listens on `host`."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
@@ -95,7 +95,7 @@ def _variable(setting: str) -> str:
 
 
 def _secret(settings: Settings, name: str, check: Callable[[str], str], faults: list[str]) -> SecretStr:
-    """Give a secret of a setting or of its file; both: a fault."""
+    """Return a secret of a setting or of its file; it is a fault if both are set."""
     value: SecretStr = getattr(settings, name)
     path: str = getattr(settings, f"{name}_file")
     if not path:

@@ -1,4 +1,4 @@
-"""The page to sign in on, as HTML: in the reader's language, without a script, and below any path.
+"""The HTML of the sign-in page: in the reader's language, without a script, and below any path.
 
 Whatever is put into it is escaped: a token, a password or a name is never among that.
 """
@@ -27,7 +27,7 @@ class SignInForm:
         self.style = folder.joinpath("login.css").read_bytes()
 
     def page(self, words: Words, next_page: str, problem: str, *, what: str, wrong: bool = False) -> str:
-        """Say what `problem` is, and ask for `what` it is signed in with; empty for none of either.
+        """Return the page with the message `problem` and a field for `what` to sign in with; either may be empty.
 
         `next_page`: where it leads then. `wrong`: the problem is what was given.
         """
@@ -50,7 +50,7 @@ class SignInForm:
 
 
 def _link(language: str, next_page: str, current: str) -> str:
-    """Lead to the same page in another language, which then is the wallboard's, too."""
+    """Write a link to the same page in another language, which the wallboard then uses too."""
     there = quote(in_language(next_page, language), safe="/")
     mark = ' aria-current="true"' if language == current else ""
     return f'<a href="login?next={there}" lang="{language}" hreflang="{language}"{mark}>{LANGUAGES[language]}</a>'

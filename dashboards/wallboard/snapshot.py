@@ -1,7 +1,7 @@
-"""What `/api/live` and `/api/stream` say: the shape of the live figures, version 1, as docs/live.md describes it.
+"""The JSON of `/api/live` and `/api/stream`: the shape of the live figures, version 1, as docs/live.md describes it.
 
 Fields are only added; a change that a reader would misread raises `v`. A snapshot is of one moment and shared by all
-who ask: what it says of a board and a window is worked out once.
+requests: the JSON of a board and a window is computed once.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Configured(NamedTuple):
 
 
 class PastReading(NamedTuple):
-    """How it stands with the last four weeks. `read_at` in UTC milliseconds."""
+    """The state of the last four weeks: whether they are read. `read_at` in UTC milliseconds."""
 
     state: Literal["ready", "reading", "off", "failed"] = "off"
     reason: str = ""
     read_at: int | None = None
 
 
-class Beside(NamedTuple):
-    """What the figures are told with, at a moment: the alerts, and the last weeks."""
+class AlertsAndPast(NamedTuple):
+    """What a snapshot shows in addition to the live view: the alerts, and comparisons with the last weeks."""
 
     alerts: FiringAlerts = FiringAlerts()
     alerts_reading: AlertsReading = AlertsReading("waiting", "alerts are not read")
@@ -63,7 +63,7 @@ class Beside(NamedTuple):
 
 
 class Snapshots:
-    """Makes snapshots of a live view; what did not change since the last one is taken over."""
+    """Makes snapshots of a live view; reuses what has not changed since the last one."""
 
     def __init__(self, view: LiveView, configured: Configured, edition: str = "") -> None:
         """`edition` names the version of the page."""
@@ -72,7 +72,7 @@ class Snapshots:
         self.use(configured)
 
     def use(self, configured: Configured) -> None:
-        """Say it by another configuration from now on."""
+        """Use another configuration from now on."""
         self.configured = configured
         self.view.agents.join(board.teams for board in configured.boards.boards if board.teams is not None)
         self.view.forget_figures()
@@ -84,17 +84,17 @@ class Snapshots:
         self._alerts: dict[str, tuple[object, dict[str, Any]]] = {}
 
     def heading(self, freshness: FreshnessReading, at: int) -> dict[str, Any]:
-        """Say how fresh the figures are at the time `at`, which is all that a tick tells."""
+        """Return how fresh the figures are at the time `at`: the content of a tick."""
         return {"v": VERSION, "id": self.view.version, "at": at, **freshness._asdict(), "edition": self.edition}
 
-    def take(self, freshness: FreshnessReading, at: int, beside: Beside = Beside()) -> Snapshot:  # noqa: B008 - frozen
+    def take(self, freshness: FreshnessReading, at: int, known: AlertsAndPast = AlertsAndPast()) -> Snapshot:  # noqa: B008 - frozen
         """Take a snapshot at the time `at`."""
-        if not self._weeks.is_of(beside.past):
-            self._weeks = LastWeeks(beside.past, self._zone)
-        return Snapshot(self, freshness, at, beside, Outlook(self.view, self._weeks, self._zone))
+        if not self._weeks.is_of(known.past):
+            self._weeks = LastWeeks(known.past, self._zone)
+        return Snapshot(self, freshness, at, known, Outlook(self.view, self._weeks, self._zone))
 
     def alerts(self, board: Board, alerts: FiringAlerts) -> dict[str, Any]:
-        """Say the alerts on a board, again only where they changed."""
+        """Return the alerts of a board, computed again only if they have changed."""
         made_of = alerts, alerts.version
         kept = self._alerts.get(board.name)
         if kept is None or kept[0] != made_of:
@@ -105,13 +105,15 @@ class Snapshots:
 class Snapshot:
     """The figures of one moment. The view must not be fed while it is asked."""
 
-    def __init__(self, of: Snapshots, freshness: FreshnessReading, at: int, beside: Beside, outlook: Outlook) -> None:
+    def __init__(
+        self, of: Snapshots, freshness: FreshnessReading, at: int, known: AlertsAndPast, outlook: Outlook
+    ) -> None:
         self._of = of
         self._view = of.view
         self.freshness = freshness
         self.at = at
         self.version = of.view.version
-        self._beside = beside
+        self._known = known
         self._outlook = outlook
         #: What is said of a group whatever the window.
         self._said: dict[ShownGroup, dict[str, Any]] = {}
@@ -122,15 +124,15 @@ class Snapshot:
         self._messages: dict[tuple[str, tuple[str, ...]], bytes] = {}
 
     def message(self, board: Board, windows: tuple[str, ...]) -> bytes:
-        """Say all of a board for these windows, as JSON."""
+        """Return all figures of a board for these windows, as JSON."""
         key = board.name, windows
         if key not in self._messages:
             self._messages[key] = orjson.dumps(self.figures(board, windows))
         return self._messages[key]
 
     def figures(self, board: Board, windows: Iterable[str]) -> dict[str, Any]:
-        """Say all of a board for these windows; parts of it are JSON already."""
-        view, configured, beside = self._view, self._of.configured, self._beside
+        """Return all figures of a board for these windows; parts of them are JSON already."""
+        view, configured, known = self._view, self._of.configured, self._known
         groups, windows = shown_groups(board, self._queues, self._outlook.channels_before), tuple(windows)
         queues = [(channel, queue) for (channel, queue), _ in groups if channel is not None and queue is not None]
         policies = policies_of(configured.rules, groups, self.at)
@@ -146,7 +148,7 @@ class Snapshot:
                 for group, reading in agents_shown(board, view.agents).items()
             ],
             "alerts": self._alerts(board),
-            "past": beside.past_reading._asdict(),
+            "past": known.past_reading._asdict(),
         }
 
     def gauges(self, parts: Sequence[Group]) -> GaugeReading:
@@ -156,7 +158,7 @@ class Snapshot:
         return joined(self.readings.get(part, _NO_CONTACTS) for part in parts)
 
     def public_value(self, figure: PublicFigure) -> float | None:
-        """Give a public figure: milliseconds, a share or a count; None where there is none, or it is not known yet."""
+        """Return a public figure: milliseconds, a share or a count; None if there is none, or it is not known yet."""
         if self.freshness.state in {"waiting", "reading"}:
             return None
         group = figure.channel, figure.queue
@@ -176,11 +178,11 @@ class Snapshot:
                 return share(service_level(formula_of(policy), figures.counted))
 
     def _alerts(self, board: Board) -> dict[str, Any]:
-        """Say what fires; nothing is said to fire where that is not known."""
-        reading = self._beside.alerts_reading
+        """Return the alerts that fire; without any, and with their state, if that is not known."""
+        reading = self._known.alerts_reading
         if reading.state == "waiting":
             return {**reading._asdict(), "total": None, "silenced": None, "listed": []}
-        return {**reading._asdict(), **self._of.alerts(board, self._beside.alerts)}
+        return {**reading._asdict(), **self._of.alerts(board, self._known.alerts)}
 
     def _group(
         self, shown: ShownGroup, queues: Sequence[tuple[str, str]], policy: Policy | None, windows: Iterable[str]
@@ -246,7 +248,7 @@ def formula_of(policy: Policy | None) -> str:
 def window_figures(
     figures: Figures, channel: str | None, formula: str, breached: int, tags: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Say the figures of a group over a window; `breached`: contacts that wait beyond their target now."""
+    """Return the figures of a group over a window; `breached`: contacts that wait beyond their target now."""
     levels = {name: share(service_level(name, figures.counted)) for name in FORMULAS}
     live = {f"{name}_live": share(service_level(name, figures.counted, breached)) for name in FORMULAS}
     return {
@@ -292,5 +294,5 @@ def _whole(value: float | None) -> int | None:
 
 
 def share(value: float | None) -> float | None:
-    """Round a share to the digits that are told."""
+    """Round a share to the digits of the message."""
     return None if value is None else round(value, _DIGITS)

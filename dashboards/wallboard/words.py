@@ -1,4 +1,4 @@
-"""What the wallboard itself says to people, in their language: the words of pages that need no script.
+"""The words of the wallboard's pages that need no script, in the reader's language.
 
 They are in the same PO files as the words of the page. English stands in the code; a message without a translation is
 said in English.
@@ -24,14 +24,14 @@ _QUALITY: Final = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 
 
 def known(tag: str) -> str | None:
-    """Give the language of a tag such as `sv-FI`; None where there is none."""
+    """Return the wallboard's language for a tag such as `sv-FI`; None if it has none."""
     short = tag.strip().lower().replace("_", "-").partition("-")[0]
     language = _OTHER_TAGS.get(short, short)
     return language if language in LANGUAGES else None
 
 
 def accepted(header: str) -> str:
-    """Choose a language by `Accept-Language`: the one that is liked best of those that there are."""
+    """Choose by `Accept-Language` the preferred one of the wallboard's languages."""
     best, weight = DEFAULT, 0.0
     for part in header.split(",")[:_TAGS_AT_MOST]:
         tag, _, rest = part.partition(";")
@@ -42,7 +42,7 @@ def accepted(header: str) -> str:
 
 
 def _quality(rest: str) -> float:
-    """Read how much a language is liked, from 0 to 1; 0 where that cannot be read."""
+    """Read the preference (`q`) of a language, from 0 to 1; 0 if it cannot be read."""
     if not rest:
         return 1.0
     found = _QUALITY.fullmatch(rest.replace(" ", ""))

@@ -105,7 +105,7 @@ def list_alerts(data: Path | None, *, also_over: bool, as_json: bool) -> None:
 
 
 def _lines(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
-    """Write an alert in three lines: in one it would be wider than a terminal, most of all that of a contact."""
+    """Write an alert in three lines: one line would be wider than a terminal."""
     value, limit = figures(alert.measured)
     marks = [
         *(["silenced"] if alert.silenced_by else []),
@@ -120,7 +120,7 @@ def _lines(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
 
 
 def _state(alert: Alert, zone: ZoneInfo) -> str:
-    """Write an alert's state, and since when; of what is over both its beginning and its end."""
+    """Write an alert's state, and since when; of a resolved alert both its beginning and its end."""
     began = moment(alert.fired_at if alert.fired_at is not None else alert.pending_since, zone)
     if alert.state != "resolved" or alert.resolved_at is None:
         return f"{alert.state} since {began}"

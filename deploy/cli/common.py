@@ -1,7 +1,8 @@
-"""What commands share: options, the stack they speak to, and how they say that they cannot go on.
+"""What commands share: options, finding the stack that they speak to, and ending with an error.
 
-Which stack: `--data DIR` means the `up` of that folder. Without it, settings that name a server win; for what they
-leave open, the stack of PULSSI_DATA, of the last `up` that still runs, or of `.pulssi` here; else the defaults.
+Which stack: `--data DIR` means the `up` of that folder. Without it, settings that name a server are used. For a server
+that no setting names, it is the stack of PULSSI_DATA, of the last `up` that still runs, or of `.pulssi` here; else the
+default.
 """
 
 import json
@@ -53,7 +54,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def echo_report(result: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print what came of a command: as JSON, or as lines for people, of which a terminal obeys nothing."""
+    """Print a command's result: as JSON, or as lines for people, without control characters for the terminal."""
     if as_json:
         click.echo(json.dumps(result, indent=2, default=str, ensure_ascii=False))
         return

@@ -15,7 +15,7 @@ from streams.configuration.folder import FOLD_FILES, load_all_rules, load_rules
 
 
 def _named(context: click.Context, parameter: click.Parameter, folder: Path | None) -> None:
-    """Have settings and rules, of this process and of those it starts, come from that folder."""
+    """Use that folder for settings and rules, in this process and in those that it starts."""
     del context, parameter
     if folder is not None:
         os.environ[f"{PREFIX}CONFIG"] = str(folder.resolve())

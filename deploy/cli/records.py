@@ -28,7 +28,7 @@ _PIPE_WIDTH: Final = 250
 
 
 def read_records(settings: Settings, topic: str, decode: Callable[[bytes, bytes], _Record | None]) -> list[_Record]:
-    """Read the newest record of each key; `decode` takes key and value, and gives None for what is no such record.
+    """Read the newest record of each key; `decode` takes key and value, and returns None for another kind of record.
 
     Ends with 3 where Kafka does not answer, with 1 where another version of Pulssi wrote a record.
     """
@@ -54,7 +54,7 @@ def one_of(records: Iterable[_Record], what: str, given: str, id_of: Callable[[_
 
 
 def wrapped(text: str) -> list[str]:
-    """Break what a list says of a record into indented lines that fit a terminal."""
+    """Break a text of a list into indented lines that fit a terminal."""
     return textwrap.wrap(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT + _INDENT)
 
 

@@ -202,8 +202,8 @@ def _lines(events: list[dict[str, Any]], nothing: str, asks: list[str]) -> Itera
         yield f"needs an answer of the vendor's API first: GET {ask}"
 
 
-class _Stand(dict[str, str]):
-    """An environment in which every variable is set: a trial needs no secrets, and may run where there are none."""
+class _EveryVariableSet(dict[str, str]):
+    """An environment in which every variable seems to be set: a trial needs no secrets, so it runs without them."""
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as a dict has it
         del default
@@ -211,13 +211,13 @@ class _Stand(dict[str, str]):
 
 
 def _rules(source: str, account: str | None) -> AccountRules:
-    """Give an account's rules; where none is named and there is not just one, rules that say nothing."""
+    """Return an account's rules; if none is named and there is not exactly one, rules without any mapping."""
     from pydantic import SecretStr
 
     from streams.sources.accounts import load_accounts
     from streams.sources.adapter import AccountRules
 
-    found = load_accounts(config_folder(), _Stand(os.environ), source)
+    found = load_accounts(config_folder(), _EveryVariableSet(os.environ), source)
     named = [each for each in found if account in {None, each.name}]
     if account is not None and not named:
         meant = did_you_mean(account, (each.name for each in found))

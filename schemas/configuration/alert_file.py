@@ -56,14 +56,14 @@ class IntervalSection(Section):
 class BurnRateEntry(Section):
     """One pair of windows, and how fast the budget may burn in both."""
 
-    name: Name = Field(description="What the alert calls it.")
+    name: Name = Field(description="The name of the rule, shown in its alerts.")
     policy: Name | None = Field(
         default=None,
-        description="Judge this policy alone, and not by the entry of this name for all. Default: every policy.",
+        description="Only this policy, for which it replaces the entry of the same name. Default: every policy.",
     )
     factor: float = Field(description="Above 1, and below 0.9 / (1 - objective).")
     long: Duration = Field(description="The long window in open time, at most 24h.")
-    short: Duration = Field(description="The short window; both have to burn so fast.")
+    short: Duration = Field(description="The short window; the factor must be reached in both.")
     minimum_volume: CountFromOne = Field(description="From how many contacts in the long window on it is judged.")
     minimum_volume_short: CountFromOne = Field(description="The same for the short window.")
     severity: Severity = Field(default="critical", description="`critical` wants somebody now.")
@@ -82,7 +82,7 @@ class BudgetEntry(Section):
 
     policy: Name = Field(description="The policy.")
     contacts: CountFromOne = Field(
-        description="Contacts expected in the period of its objective. Then alerts tell the share of the budget used."
+        description="Contacts expected in the period of its objective. Alerts then show the share of the budget used."
     )
 
 
@@ -98,9 +98,9 @@ _OWN_KEYS: Final = {
 class FloorEntry(Section):
     """Something about each queue at this moment."""
 
-    name: Name = Field(description="What the alert calls it.")
+    name: Name = Field(description="The name of the rule, shown in its alerts.")
     condition: FloorCondition = Field(description="What is judged in each queue that matches.")
-    wait: Duration | None = Field(default=None, description="Of `longest_wait`: the longest wait that is fine.")
+    wait: Duration | None = Field(default=None, description="Of `longest_wait`: the longest acceptable wait.")
     contacts: CountFromOne | None = Field(
         default=None, description="Of `waiting`: how many waiting contacts are too many."
     )
@@ -152,9 +152,11 @@ class PipelineSection(Section):
         default=None, description="Open time of the centre's calendar without an event of a channel. Default: 30m."
     )
     behind: Duration | None = Field(default=None, description="How far a part may be behind. Default: 1m.")
-    away: Duration | None = Field(default=None, description="How long a part may not be heard of. Default: 30s.")
+    away: Duration | None = Field(default=None, description="How long a part may show no sign of life. Default: 30s.")
     dead_letters: CountFromOne | None = Field(default=None, description="How many are too many. Default: 10.")
-    dead_letters_within: Duration | None = Field(default=None, description="In how much time. Default: 15m.")
+    dead_letters_within: Duration | None = Field(
+        default=None, description="The time in which they are counted. Default: 15m."
+    )
     hold: DurationOrZero | None = Field(default=None, description="How long it lasts before it fires. Default: 30s.")
 
 
@@ -171,10 +173,11 @@ class LifecycleSection(Section):
         default=None, description="It stays resolved at least so long; a contact's may fire at once. Default: 1m."
     )
     hysteresis: Annotated[float, Field(ge=0, lt=1)] | None = Field(
-        default=None, description="It resolves when it is better than its limit by this part of it. Default: 0.1."
+        default=None,
+        description="An alert resolves only when its value is better than the limit by this share of it. Default: 0.1.",
     )
     reminder: DurationOrZero | None = Field(
-        default=None, description='How often a firing alert is told again; "0s" is never. Default: 1h.'
+        default=None, description='How often a reminder of a firing alert is sent; "0s" is never. Default: 1h.'
     )
     keep: Duration | None = Field(default=None, description="How long a resolved alert is kept. Default: 24h.")
 
@@ -182,12 +185,16 @@ class LifecycleSection(Section):
 class MaintenanceEntry(Section):
     """A time in which matching alerts are silenced."""
 
-    name: Name = Field(description="What the alert calls it.")
-    calendar: CalendarName | None = Field(default=None, description="By the hours of this calendar, or by two times.")
+    name: Name = Field(description="The name of the maintenance, shown in the alerts that it silences.")
+    calendar: CalendarName | None = Field(
+        default=None, description="The calendar whose hours count. Without it, from `valid_from` to `valid_until`."
+    )
     during: Literal["open", "closed"] = Field(default="open", description="While the calendar is open, or closed.")
     valid_from: Moment | None = Field(default=None, description="Without a calendar: from then on.")
-    valid_until: Moment | None = Field(default=None, description="Up to then, and not longer.")
-    rule: Name | None = Field(default=None, description="Only alerts of this policy or rule; so do the others.")
+    valid_until: Moment | None = Field(default=None, description="Until then; of a day, until it begins.")
+    rule: Name | None = Field(
+        default=None, description="Only alerts of this policy or rule; `kind`, `channel` and `queue` work the same way."
+    )
     kind: Kind | None = None
     channel: Channel | None = None
     queue: Name | None = None

@@ -55,7 +55,7 @@ class BoardEntry(Section):
     """One board."""
 
     name: AddressName = Field(description="In its address, /board/NAME; `default` is the board at /.")
-    title: Name = Field(description="What stands on it.")
+    title: Name = Field(description="Its heading.")
     channels: _Channels | None = Field(
         default=None, description="These channels, in this order. Default: all that have contacts."
     )
@@ -63,15 +63,17 @@ class BoardEntry(Section):
         default=None, description="These queues, in this order. Default: all of its channels."
     )
     teams: _Names | None = Field(default=None, description="These groups of agents. Default: all.")
-    window: WindowName = Field(default="15m", description="The window that it begins with.")
+    window: WindowName = Field(default="15m", description="The window that it shows first.")
     waiting_warning: _CountFromOne | None = Field(
-        default=None, description="From so many waiting contacts on a tile warns. Default: never; so do the others."
+        default=None,
+        description="From this many waiting contacts on, a channel or queue is marked as a warning. Default: never; the"
+        " same for the next three keys.",
     )
-    waiting_critical: _CountFromOne | None = Field(default=None, description="From so many on it is critical.")
-    longest_warning: Duration | None = Field(default=None, description="From such a longest wait on it warns.")
-    longest_critical: Duration | None = Field(default=None, description="From such a wait on it is critical.")
+    waiting_critical: _CountFromOne | None = Field(default=None, description="From this many on, as critical.")
+    longest_warning: Duration | None = Field(default=None, description="From this longest wait on, as a warning.")
+    longest_critical: Duration | None = Field(default=None, description="From this longest wait on, as critical.")
     rotate: Annotated[Duration, AfterValidator(_rotation)] | None = Field(
-        default=None, description="After so long a screen shows the next board that has `rotate`. Default: it stays."
+        default=None, description="After this time a screen shows the next board that has `rotate`. Default: never."
     )
     large: bool = Field(default=False, description="Larger type, for a screen that is read from far away.")
 
@@ -89,10 +91,12 @@ class PublicEntry(Section):
 
     name: AddressName = Field(description="In its addresses, /public/NAME.json and /public/NAME.svg.")
     label: Name = Field(description="What it is called.")
-    figure: FigureName = Field(description="What it tells.")
+    figure: FigureName = Field(description="Which figure it is.")
     channel: Channel = Field(description="Of this channel.")
     queue: Name | None = Field(default=None, description="Of this queue alone. Default: all of the channel.")
-    window: WindowName = Field(default="60m", description="Over this window; those waiting are those of now.")
+    window: WindowName = Field(
+        default="60m", description="Over this window; `waiting` and `longest_wait` are always those of now."
+    )
 
 
 class BoardsFile(Section):

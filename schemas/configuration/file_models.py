@@ -154,7 +154,7 @@ class PolicyEntry(Section):
     window: JudgedWindow | None = _key("Over how long the objective is judged, in open time, at most 24h.")
     minimum_volume: Annotated[int, Field(ge=0)] = _key("From how many contacts in the window on it is judged.", 0)
     valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
-    valid_until: Moment | None = _key("Up to then, and not longer.")
+    valid_until: Moment | None = _key("Until then; of a day, until it begins.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -179,7 +179,7 @@ class TagEntry(Section):
     name: Name = Field(description="Case, spaces around and forms of letters do not matter.")
     aliases: list[Name] = _key("Other names of it.", [])
     valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
-    valid_until: Moment | None = _key("Up to then, and not longer.")
+    valid_until: Moment | None = _key("Until then; of a day, until it begins.")
 
 
 class TaxonomyFile(Section):

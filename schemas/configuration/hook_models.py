@@ -1,4 +1,4 @@
-"""`hooks.toml`: who is told of alerts and tags, and what the messages link to.
+"""`hooks.toml`: who gets messages about alerts and tags, and what the messages link to.
 
 A secret never stands in the file: it names an environment variable or a file that holds it. Faults never repeat what
 was written.
@@ -155,7 +155,9 @@ class Links(Section):
 class Filter(Section):
     """What a destination is told; an empty list stands for all."""
 
-    kinds: list[Kind] = Field(default=[], description="Of alerts: what is judged. Empty: all; so with the others.")
+    kinds: list[Kind] = Field(
+        default=[], description="Of alerts: what is judged. Empty: all; the same for the other filters."
+    )
     conditions: list[Condition] = Field(default=[], description="Of alerts: what happened.")
     severities: list[Severity] = Field(default=[], description="Of alerts: how urgent.")
     rules: list[Name] = Field(default=[], description="Of alerts: the policy, or the rule of alerts.toml.")
@@ -216,7 +218,7 @@ class DestinationEntry(Section):
         if self.type == "email" and not (self.sender and self.to):
             return "needs `sender` and `to`"
         if "tags" in self.events and not self.filter.tags:
-            return "needs filter.tags: the tags that it is told of"
+            return "needs filter.tags: the tags that it gets messages about"
         return None
 
     def _wrong(self) -> str | None:

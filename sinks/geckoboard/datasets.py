@@ -1,4 +1,4 @@
-"""The datasets: which fields each has, and its rows, made of the live figures in the shape of docs/live.md. Pure.
+"""The datasets: the fields of each, and how its rows are made of the live figures (docs/live.md). Pure.
 
 Geckoboard's limits (developer.geckoboard.com, Schemas and types, Limits and quotas): ten fields a dataset, text of 100
 characters, 5,000 rows a dataset and 500 a request; a percentage runs from 0 to 1. Numbers, durations and percentages

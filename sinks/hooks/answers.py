@@ -1,4 +1,4 @@
-"""What comes back from a destination: an answer of HTTP or SMTP, or the reason why there is none."""
+"""What a destination answers, by HTTP or SMTP, or the reason why there is no answer."""
 
 from typing import Final, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ Failure = Literal[
     "pulssi_error",
 ]
 
-#: What is told of it.
+#: The text of each, for people.
 FAILURES: Final[dict[Failure, str]] = {
     "address_refused": "its address is not public, and allow_private in hooks.toml does not have it",
     "no_connection": "no connection: there is no such host, or nobody listens",

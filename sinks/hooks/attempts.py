@@ -1,7 +1,7 @@
 """What an answer means, when the next attempt is due, and when a destination is given up.
 
-Pure: times are arguments. Waits grow as Standard Webhooks proposes, so that a delivery is tried for three days. Their
-jitter comes of the delivery's id, so that a restart gives the same times again.
+Pure: times are arguments. Waits grow as Standard Webhooks proposes: a delivery is tried for three days. Their jitter is
+computed from the delivery's id, so it is the same after a restart.
 """
 
 import random
@@ -20,33 +20,33 @@ WAITS_S: Final = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_40
 _JITTER: Final = 0.1
 #: What a receiver may ask for at most.
 _RETRY_AFTER_AT_MOST_S: Final = 86_400
-#: A destination that fails for so long, and so often, and never succeeds, is disabled.
+#: A destination is disabled after so long and so many failures without a success in between.
 DISABLED_AFTER_MS: Final = 5 * 86_400_000
 DISABLED_AFTER_FAILURES: Final = 10
 #: How much of an answer is kept.
 _TEXT_AT_MOST: Final = 200
 
 _REQUEST_TIMEOUT, _GONE, _TOO_EARLY, _TOO_MANY = 408, 410, 425, 429
-#: The receiver wants fewer.
+#: Answers by which a receiver asks for fewer requests.
 _THROTTLING: Final = frozenset({_TOO_MANY, 502, 503, 504})
 
 Outcome = Literal["delivered", "retry", "throttled", "permanent", "gone"]
 
 
 class Verdict(NamedTuple):
-    """What an attempt came to."""
+    """The outcome of an attempt."""
 
     outcome: Outcome
     #: For people.
     why: str
-    #: Somebody has to do something: it is said at once, not after days.
+    #: Only a person can correct it, so it is logged at once and not after days.
     needs_somebody: bool = False
     #: How long the receiver asks to be left alone.
     retry_after_s: float | None = None
 
 
 class Health(NamedTuple):
-    """How a destination fares; the times are UTC milliseconds."""
+    """The failures of a destination since its last success; times are UTC milliseconds."""
 
     #: Since when nothing has succeeded; None: the last attempt did.
     failing_since: int | None = None
@@ -90,7 +90,7 @@ def _is_delivered(kind: DestinationType, answer: Answer) -> bool:
 
 
 def _judge_mail(answer: Answer) -> Verdict:
-    """Read SMTP's numbers: 2 is done, 4 is for now, 5 is for good; there are no others at the end of an e-mail."""
+    """Judge SMTP's code: 2xx accepts, 4xx refuses for now, 5xx for good; no others come at the end of an e-mail."""
     why = f"answered {answer.status}: {_beginning(answer.text)}"
     if 200 <= answer.status < 300:  # noqa: PLR2004 - as above
         return Verdict("delivered", why)
@@ -122,7 +122,7 @@ def _retry_after(value: str | None, at_ms: int) -> float | None:
 def next_attempt_ms(
     attempts: int, verdict: Verdict, delivery_id: str, at_ms: int, waits_s: Sequence[float] = WAITS_S
 ) -> int | None:
-    """Tell when to try again after so many attempts, the last at that time; None: it is delivered, or given up."""
+    """Return when to try again after so many attempts, the last at that time; None: it is delivered, or given up."""
     if verdict.outcome not in {"retry", "throttled"} or attempts >= len(waits_s):
         return None
     wait_s = max(waits_s[attempts], verdict.retry_after_s or 0.0)
@@ -131,7 +131,7 @@ def next_attempt_ms(
 
 
 def health_after(health: Health, verdict: Verdict, at_ms: int) -> Health:
-    """Tell how a destination fares after an attempt."""
+    """Return a destination's health after an attempt."""
     if verdict.outcome == "delivered":
         return Health()
     since = at_ms if health.failing_since is None else health.failing_since

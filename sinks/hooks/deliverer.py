@@ -1,8 +1,8 @@
 """Delivers the changes of alerts, and tags, to the destinations of `hooks.toml`.
 
-Of several deliverers one works, the others stand by. What a change is to be told is written to the topic
-`alert_deliveries` before the first attempt, and what came of each attempt before the next: whoever goes on sends what
-is not known to be delivered, with the same ids and bodies.
+Of several deliverers one works, the others stand by. The deliveries of a change are written to the topic
+`alert_deliveries` before their first attempt, and the outcome of each attempt before the next. So a successor sends
+whatever is not known to be delivered, with the same ids and bodies.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from streams.kafka.topic_reader import reading
 from streams.tasks import run_to_completion
 from streams.times import now_ms
 
-#: How often Kafka is asked something that it must answer: a consumer whose broker is away brings nothing, and says so
-#: to nobody.
+#: How often Kafka is asked something that it must answer: a consumer whose broker is away returns no records and no
+#: error.
 _ASK_EVERY_S: Final = 5.0
-#: Kafka answers while it did within so long.
+#: Kafka counts as answering if it did within this time.
 _ANSWERED_WITHIN_S: Final = 15.0
 #: Commands are asked for several times a second.
 STUCK_AFTER_S: Final = 60.0
@@ -49,7 +49,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class _TurnIsOverError(Exception):
-    """Another deliverer works from now on, or this one begins anew."""
+    """The turn is over: another deliverer has taken over, or the turn is outdated and this one starts another."""
 
 
 class Deliverer:
@@ -64,12 +64,12 @@ class Deliverer:
         #: By the monotonic clock.
         self._answered_at: float | None = None
         self._log: DeliveryLog | None = None
-        #: When Kafka last answered somebody who asks for nothing else, when this deliverer last moved, and how long it
-        #: may take to move again; by the monotonic clock.
+        #: When Kafka last answered `watch_kafka`, when this deliverer last made progress, and how long the next may
+        #: take; by the monotonic clock.
         self._seen_at: float | None = None
         self._moved_at = time.monotonic()
         self._moves_within_s = STUCK_AFTER_S
-        #: Attempts by what came of them.
+        #: Attempts by their outcome.
         self.outcomes: dict[AttemptOutcome, int] = dict.fromkeys(get_args(AttemptOutcome), 0)
 
     @property
@@ -92,7 +92,7 @@ class Deliverer:
         return "Kafka does not answer" if self._answered_at is None else None
 
     def stuck(self) -> str | None:
-        """Say what does not move any more; None: all does, if only in waiting for Kafka."""
+        """Say what is stuck; None: nothing is. Waiting for Kafka is not being stuck."""
         if self._seen_at is None or time.monotonic() - self._seen_at > _ANSWERED_WITHIN_S:
             return None
         idle_s = time.monotonic() - self._moved_at
@@ -181,7 +181,7 @@ class Deliverer:
             await run_to_completion(log.stop())
 
     async def _follow_commands(self, leadership: Leadership, work: Turn) -> None:
-        """Do what people ask for, until the turn is over: that ends all that was begun in it."""
+        """Carry out people's commands until the turn is over; raises _TurnIsOverError, which ends its other tasks."""
         if self._configuration.hooks is not work.hooks:  # they changed while this turn began
             work.use(self._configuration.hooks)
         turn = leadership.turn
@@ -207,7 +207,7 @@ class Deliverer:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give an error of a group: those of tasks that worked together have one cause."""
+    """Return the first error of a group: tasks that work together fail by one cause."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -1,8 +1,8 @@
 """One delivery: what is sent to one destination about one change, and an attempt to send it.
 
-The body is made once, when the change happens, and holds no secret, so that it can be kept: a late attempt says what
-was true then. What depends on the attempt is added to it: signature, routing key, the end of what fires at
-Alertmanager.
+The body is made once, when the change happens, so a late attempt says what was true then. It contains no secret, so it
+can be stored. What depends on the attempt is added at each: signature, routing key, and for Alertmanager the end time
+of a firing alert.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from sinks.hooks.signing import signature_headers, tag_webhook_id, webhook_id
 
 
 class Delivery(NamedTuple):
-    """What one destination is told of one change."""
+    """The message to one destination about one change."""
 
     webhook_id: str
     #: By name.

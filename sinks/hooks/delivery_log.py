@@ -1,7 +1,7 @@
-"""The topic `alert_deliveries` from the deliverer's side: what is kept of deliveries, written by one process at a time.
+"""Writes the topic `alert_deliveries`, the memory of the deliverer; one process at a time may write it.
 
-Records of attempts that end at the same time are written together. The deliverer's own state goes with the records
-that it belongs to, in one transaction: a change that counts as told has its deliveries.
+Records of attempts that end at the same time are written together. The deliverer's own state is in the same transaction
+as the deliveries that it belongs to, so no change is passed without its deliveries.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from streams.kafka.fenced_topic import FencedTopic
 from streams.tasks import run_to_completion
 from streams.times import now_ms
 
-#: After a write it is certain for so long that no other deliverer sends: this one must be silent for a session first.
+#: For so long after a write no other deliverer can have taken over: Kafka waits for this one for a whole session.
 CERTAIN_FOR_S: Final = SESSION_MS / 2_000
-#: A transaction takes milliseconds; one that takes so long while Kafka answers is stuck.
+#: A transaction takes milliseconds; one that takes so long although Kafka answers is stuck.
 STUCK_AFTER_S: Final = 60.0
 
 
@@ -41,14 +41,14 @@ class DeliveryLog:
         return await self._topic.open(deliverer)
 
     async def put(self, records: Iterable[DeliveryRecord]) -> None:
-        """Have records written with the state as it is now or later, and return once they are."""
+        """Return once the records are written, with the deliverer's state of now or of later."""
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((list(records), written))
         self._news.set()
         await written
 
     async def certify(self) -> None:
-        """Return once it is certain that no other deliverer had opened the topic a moment ago.
+        """Return once it is certain that no other deliverer has taken over up to a moment ago.
 
         A process that was stopped for a while finds out here that another one took its place. Raises what `write` does,
         in the task that writes.

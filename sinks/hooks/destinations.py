@@ -1,4 +1,4 @@
-"""The destinations of `hooks.toml` with their secrets, which stand in environment variables and files.
+"""The destinations of `hooks.toml` with their secrets, which come from environment variables and files.
 
 A secret is a `SecretStr`: it is in no `repr`, log or error. Faults name the variable or the file, never what it holds.
 """
@@ -37,14 +37,14 @@ _KEY_BYTES: Final = range(24, 65)
 
 
 class Destination(NamedTuple):
-    """Somebody who is told, with all that a delivery needs."""
+    """A receiver of messages, with all that a delivery to it needs."""
 
     name: str
     type: DestinationType
     url: SecretStr
     #: A webhook's signing keys, the newest first; else one secret or none.
     secrets: tuple[SecretStr, ...]
-    #: What is connected: the host without brackets, and the port.
+    #: What a connection is made to: the host without brackets, and the port.
     host: str
     port: int
     events: frozenset[str]
@@ -56,17 +56,17 @@ class Destination(NamedTuple):
 
     @property
     def scheme(self) -> str:
-        """How it is spoken to."""
+        """The scheme of its address, such as https."""
         return urlsplit(self.url.get_secret_value()).scheme
 
     @property
     def user(self) -> str:
-        """Who signs in, where the address names somebody."""
+        """The user of its address; empty if the address names none."""
         return unquote(urlsplit(self.url.get_secret_value()).username or "")
 
     @property
     def password(self) -> str:
-        """With which password: the secret, or what stands in the address."""
+        """The password to sign in with: the secret, or else that of the address."""
         inline = unquote(urlsplit(self.url.get_secret_value()).password or "")
         return self.secrets[0].get_secret_value() if self.secrets else inline
 
@@ -80,7 +80,7 @@ class FaultyDestination(NamedTuple):
     faults: tuple[str, ...]
 
     def may_be(self, name: str) -> bool:
-        """Tell whether this entry may be meant for a destination."""
+        """Tell whether this entry may be that of a destination: it has its name, or no name that can be used."""
         return self.name in {None, name}
 
 
@@ -93,7 +93,7 @@ class Hooks(NamedTuple):
     faulty: tuple[FaultyDestination, ...] = ()
 
     def is_held(self, name: str) -> bool:
-        """Tell whether what is for a destination waits, since its entry is faulty, or may be the faulty one."""
+        """Tell whether a destination's messages wait, because its entry is faulty or may be the faulty one."""
         return all(each.name != name for each in self.destinations) and any(each.may_be(name) for each in self.faulty)
 
 
@@ -203,7 +203,7 @@ class _Secrets:
 
 
 def secret_problem(kind: DestinationType, secret: str) -> str | None:
-    """Say what is wrong with a secret, without it; None where nothing is."""
+    """Say what is wrong with a secret, without repeating it; None if nothing is."""
     if kind == "pagerduty":
         return (
             None if _ROUTING_KEY.fullmatch(secret) else "what it holds must be a routing key of 32 letters and digits"

@@ -1,4 +1,4 @@
-"""Who is told of what: pure."""
+"""Decides which destination gets a message about which change. Pure."""
 
 from collections.abc import Collection
 from typing import Final
@@ -8,14 +8,14 @@ from schemas.policies import normal_tag
 from sinks.hooks.destinations import Destination
 from sinks.hooks.messages import TaggedContact
 
-#: Changes that people are told of; that figures are old, or that a silence begins, is none.
+#: Changes that a message is sent about; old figures and the beginning of a silence are none.
 _TOLD: Final[frozenset[Reason]] = frozenset({"first", "changed", "reminder", "resolved", "acknowledged", "unsilenced"})
 
 
 def is_told_of_alert(destination: Destination, alert: Alert) -> bool:
-    """Tell whether a destination gets this change of an alert.
+    """Tell whether a destination gets a message about this change of an alert.
 
-    In a silence nobody does, but for the end of an alert whose beginning was told; an end without that is told to none.
+    In a silence only resolutions are sent, and those only if a message about the firing was sent.
     """
     over, of = alert.state == "resolved", destination.filter
     quiet = not alert.notified if over else alert.silenced_by is not None
@@ -35,13 +35,13 @@ def is_told_of_alert(destination: Destination, alert: Alert) -> bool:
 
 
 def is_told_of_end(destination: Destination, alert: Alert) -> bool:
-    """Tell whether a destination that was told of an alert's beginning gets its end: whatever it became since."""
+    """Tell whether a destination that got a message about an alert gets its resolution, whatever has changed since."""
     states = destination.filter.states
     return alert.notified and "alerts" in destination.events and _has(states, "resolved")
 
 
 def is_told_of_tag(destination: Destination, tagged: TaggedContact) -> bool:
-    """Tell whether a destination gets a message of this tag."""
+    """Tell whether a destination gets a message about this tag."""
     of = destination.filter
     return (
         "tags" in destination.events

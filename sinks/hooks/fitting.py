@@ -1,4 +1,4 @@
-"""Makes a body fit: contacts are left out, the cheapest first, then texts are cut shorter, until it is small enough."""
+"""Makes a body small enough: leaves out contacts, the last of the list first, then shortens texts."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,9 +12,9 @@ TEXT_LENGTHS: Final = (500, 200, 80)
 
 
 def fitted(build: Callable[[int, int], Any], most: int) -> bytes:
-    """Give the JSON of the largest body of at most that many bytes.
+    """Return the JSON of the largest body that has at most `most` bytes.
 
-    `build` makes one with at most so many contacts and so many characters in each text.
+    `build` makes a body with at most so many contacts, and so many characters in each text.
     """
     body = b""
     for length in TEXT_LENGTHS:

@@ -1,7 +1,7 @@
-"""What is known of deliveries: how far the topic `alerts` was told, to whom, and what is still to be sent. Pure.
+"""Keeps account of deliveries: how far the topic `alerts` was read, for which destinations, and what is unsent. Pure.
 
-A change of an alert has its deliveries once the position is behind it. A destination that is seen for the first time
-begins at the present.
+A change of an alert whose offset is below the position has its deliveries. A destination that is seen for the first
+time gets no message about anything earlier.
 """
 
 import hashlib
@@ -34,19 +34,19 @@ from sinks.hooks.messages import TaggedContact, alert_message, tag_message
 from sinks.hooks.redaction import place_of
 from sinks.hooks.signing import tag_webhook_id, webhook_id
 
-#: Older tags are not told: what is known of their deliveries may have been removed from the topic.
+#: No message about an older tag: the topic may no longer have the record of its delivery.
 TAG_AT_MOST_MS: Final = 30 * 86_400_000
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Ledger:
-    """The deliveries so far, and new ones of what changes."""
+    """The deliveries so far; makes the new ones for each change."""
 
     def __init__(self, records: Mapping[bytes, bytes], zone: tzinfo) -> None:
-        """Take the newest records of the topic; a delivery that is not readable is passed over, and logged.
+        """Take the newest records of the topic; a delivery that cannot be read is logged and skipped.
 
-        Raises EndError where a newer version wrote a record, or the deliverer's own one is not readable.
+        Raises EndError if a newer version wrote a record, or if the deliverer's own record cannot be read.
         """
         self._zone = zone
         try:
@@ -59,15 +59,15 @@ class Ledger:
                 f" it, or delete the topic, and run `pulssi migrate`",
                 Exit.NO,
             ) from None
-        #: By webhook id, in the order in which they happened; those that need no attempt any more are known by their
-        #: ids alone. The sequence of a key begins again once its alert is forgotten.
+        #: By webhook id, in the order in which they happened; of deliveries that need no further attempt only the ids
+        #: are kept. The sequence of a key begins again once its alert is forgotten.
         self.unfinished = {
             each.webhook_id: each
             for each in sorted(found, key=lambda each: (each.at, each.sequence))
             if each.status == "waiting" or (each.status == "delivered" and each.body is not None)
         }
         self._known = {each.webhook_id for each in found}
-        #: Destinations with the firings that they have deliveries of.
+        #: Destinations with the ids of the alerts that they have deliveries of.
         self._told = {(each.destination, each.alert_id) for each in found}
         self._topic = ""
         self.destinations: dict[str, DestinationState] = {} if self._state is None else dict(self._state.destinations)
@@ -75,9 +75,9 @@ class Ledger:
         self.position = 0
 
     def begin(self, end: int, topic: str = "") -> None:
-        """Take the topic `alerts` to end at that offset, and to have that id of Kafka's; empty: it is not known.
+        """Set where to read the topic `alerts`, given its end offset and Kafka's id of it; empty: the id is not known.
 
-        Where it was never read, all is the present; one that was recreated is told from its beginning.
+        If it was never read, reading begins at its end; if it was recreated, at its beginning.
         """
         known = "" if self._state is None else self._state.topic
         self._topic = topic or known
@@ -93,9 +93,10 @@ class Ledger:
             self.position = self._state.position
 
     def use(self, hooks: Hooks, end: int, now: int) -> None:
-        """Tell these destinations from now on; those that are new begin at that end of the topic `alerts`.
+        """Make deliveries for these destinations from now on; new ones begin at the end offset of the topic `alerts`.
 
-        Those that are held are told once they are mended: `alerts` is read again from where that began, for them alone.
+        A held destination gets its deliveries after it is mended: `alerts` is read again, for it alone, from the offset
+        at which it was first held.
         """
         before = {each.name: each for each in self.hooks.destinations}
         known, self.destinations, self.hooks = self.destinations, {}, hooks
@@ -124,7 +125,7 @@ class Ledger:
             self.destinations[destination.name] = state
         if mended_from < self.position:
             for name, state in self.destinations.items():
-                if (known.get(name, state)).held_from is None:  # it was told of all before the position
+                if (known.get(name, state)).held_from is None:  # it has its deliveries of all before the position
                     self.destinations[name] = state.model_copy(update={"begins": max(state.begins, self.position)})
         for name, state in held.items():
             begun = self.position if state.held_from is None else state.held_from
@@ -132,7 +133,7 @@ class Ledger:
         self.position = mended_from
 
     def releases(self, hooks: Hooks) -> bool:
-        """Tell whether something is held now and is not by these: it was mended, or taken away."""
+        """Tell whether a destination that is held now would not be with these: it was mended, or removed."""
         return any(each.held_from is not None and not hooks.is_held(name) for name, each in self.destinations.items())
 
     def state(self) -> bytes:
@@ -141,17 +142,17 @@ class Ledger:
         return state.model_dump_json().encode()
 
     def health(self, destination: str) -> Health:
-        """Tell how a destination fares; one that was taken away fares well."""
+        """Return a destination's health; that of a removed one is without failures."""
         state = self.destinations.get(destination)
         return Health() if state is None else Health(state.failing_since, state.failures, state.disabled_at)
 
     def set_health(self, destination: str, health: Health) -> None:
-        """Note how a destination fares."""
+        """Set a destination's health."""
         if (state := self.destinations.get(destination)) is not None:
             self.destinations[destination] = state.model_copy(update=health._asdict())
 
     def of_alert(self, alert: Alert, offset: int, now: int) -> list[DeliveryRecord]:
-        """Make the deliveries of an alert's change, which stands at that offset."""
+        """Make the deliveries of an alert's change; `offset` is that of its record."""
         made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             begun = offset >= self.destinations[destination.name].begins
@@ -163,10 +164,10 @@ class Ledger:
         return made
 
     def _is_to_tell(self, destination: Destination, alert: Alert) -> bool:
-        """Tell whether a destination gets this change.
+        """Tell whether a destination gets a message about this change.
 
-        An end goes to those who were told of what ends, though the alert has another severity, or the destination
-        another filter by now; and to those who want to be told of ends alone.
+        A resolution goes to each destination that got a message about this alert, even if the alert's severity or the
+        destination's filter has changed since; and to destinations whose filter wants resolutions only.
         """
         if alert.state == "resolved":
             if (destination.name, alert.id) in self._told:
@@ -176,7 +177,7 @@ class Ledger:
         return is_told_of_alert(destination, alert)
 
     def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
-        """Make the deliveries of a tag that was put on a contact; none where they were made before."""
+        """Make the deliveries of a tag that was put on a contact, but those that were made before."""
         made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             since = max(self.destinations[destination.name].since, now - TAG_AT_MOST_MS)
@@ -195,7 +196,7 @@ class Ledger:
         return title, tag_delivery(tagged, destination, self.hooks.links, self._zone).body
 
     def _new(self, record: DeliveryRecord, write: Callable[[], tuple[str, bytes]]) -> Iterator[DeliveryRecord]:
-        """Write a delivery, and count it as made; nothing where it was made before."""
+        """Yield the delivery with its message, and note that it was made; nothing if it was made before."""
         if record.webhook_id not in self._known:
             self._known.add(record.webhook_id)
             self._told.add((record.destination, record.alert_id))
@@ -203,7 +204,7 @@ class Ledger:
 
 
 def _deliveries(records: Mapping[bytes, bytes]) -> list[DeliveryRecord]:
-    """Read what is readable. Raises NewerVersionError."""
+    """Decode the deliveries that can be read. Raises NewerVersionError."""
     found = []
     for key, value in records.items():
         try:
@@ -233,7 +234,7 @@ def _record(named: str, destination: Destination, queue: str, sequence: int, at:
 
 
 def _written(record: DeliveryRecord, write: Callable[[], tuple[str, bytes]]) -> DeliveryRecord:
-    """Write a delivery's title and body; after an error in Pulssi itself it is given up, so that others go on."""
+    """Write a delivery's title and body; after an error in Pulssi itself it is given up, and the others continue."""
     try:
         title, body = write()
     except Exception as error:  # noqa: BLE001 - the same change would end each deliverer that reads it
@@ -247,7 +248,7 @@ def _written(record: DeliveryRecord, write: Callable[[], tuple[str, bytes]]) -> 
 
 
 def _filtered(destination: Destination) -> str:
-    """Name what a destination is told of tags by."""
+    """Hash what decides which tags a destination gets messages about."""
     of = destination.filter
     parts = [destination.events, of.tags, of.channels, of.queues]
     return hashlib.sha256(repr([sorted(part) for part in parts]).encode()).hexdigest()[:16]

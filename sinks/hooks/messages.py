@@ -1,4 +1,4 @@
-"""What a message says, before a preset gives it its destination's form.
+"""The content of a message, before a preset writes it in the form of its destination.
 
 Of an alert: what slipped and where, by how much, since when, against which objective and formula, what to look at and
 whom to call back. Texts are plain: each preset escapes and cuts them as its destination wants.
@@ -38,7 +38,7 @@ _METRICS: Final[dict[Metric, str]] = {
     "queue_wait": "queue wait",
     "resolution": "resolution",
 }
-#: What is worse when it is lower.
+#: Conditions whose value is worse the lower it is.
 _SHARES_THAT_FALL: Final = frozenset({"attainment", "interval_attainment"})
 
 
@@ -70,7 +70,7 @@ class ContactLine(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What is said."""
+    """The content of a message."""
 
     status: Status
     title: str
@@ -84,13 +84,13 @@ class Message(NamedTuple):
 
     @property
     def links(self) -> list[tuple[str, str]]:
-        """What to look at."""
+        """The links to a dashboard and a runbook."""
         named = (("Dashboard", self.dashboard), ("Runbook", self.runbook))
         return [(label, link) for label, link in named if link is not None]
 
 
 def alert_message(alert: Alert, links: Links, zone: tzinfo = UTC) -> Message:
-    """Say what an alert's change is."""
+    """Make the message about a change of an alert."""
     status: Status = "acknowledged" if alert.reason == "acknowledged" else alert.state
     metric = _METRICS[alert.measured.metric] if alert.measured.metric else "own"
     where = _where(alert.dimensions)
@@ -109,7 +109,7 @@ def alert_message(alert: Alert, links: Links, zone: tzinfo = UTC) -> Message:
 
 
 def tag_message(tagged: TaggedContact, links: Links, zone: tzinfo = UTC) -> Message:
-    """Say that a tag was put on a contact."""
+    """Make the message that a tag was put on a contact."""
     channel, queue, contact_id = tagged.channel, printable(tagged.queue), printable(tagged.contact_id)
     link = conversation_link(links, tagged.source, tagged.contact_id, channel, tagged.queue)
     return Message(
@@ -158,7 +158,7 @@ def _lines(alert: Alert, zone: tzinfo) -> Iterator[Line]:
 
 
 def _measured(condition: Condition, measured: Measurement) -> str:
-    """Write what was seen, and by how much it differs from its limit."""
+    """Write the measured value, and by how much it differs from its limit."""
     value, limit = amount(measured.value, measured.unit), amount(measured.limit, measured.unit)
     if condition == "at_risk" and measured.target_ms is not None and measured.unit == "ms":
         left = duration(max(measured.target_ms - measured.value, 0))
@@ -173,7 +173,7 @@ def _measured(condition: Condition, measured: Measurement) -> str:
 
 
 def _against(measured: Measurement) -> str:
-    """Write what was promised, how it is counted, and over how long."""
+    """Write the promise, how it is counted, and over which time."""
     parts: list[str] = []
     if measured.target_ms is not None:
         metric = "" if measured.metric is None else f"{_METRICS[measured.metric]} "
@@ -190,7 +190,7 @@ def _against(measured: Measurement) -> str:
 
 
 def _usual(measured: Measurement) -> str:
-    """Write what a surge is held against."""
+    """Write what a surge is compared with."""
     over = "" if measured.window_ms is None else f" in the same {duration(measured.window_ms)}"
     return f"{measured.expected:.1f} contacts{over}, by the last {measured.weeks} weeks"
 

@@ -1,4 +1,4 @@
-"""Sends what a destination is to get over HTTP or SMTP, and gives its answer; a public address, or an allowed one.
+"""Sends a message to a destination by HTTP or SMTP, and returns the answer; only to public or allowed addresses.
 
 No redirect is followed, no proxy of the environment is used, and no answer is read beyond 64 KB. What goes wrong is
 told without addresses and secrets. Each destination has connections of its own: one that was admitted by another's
@@ -24,7 +24,7 @@ TIMEOUT_S: Final = 20.0
 _CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_AT_MOST: Final = 65_536
 _CONNECTIONS_AT_MOST: Final = 8
-#: What resolving a name raises; the latter where it can be none, such as one with two dots in a row.
+#: What resolving a name raises; the latter for an impossible name, such as one with two dots in a row.
 _NO_HOST: Final = socket.gaierror | UnicodeError
 _SMTP_OK: Final = 250
 _SMTP_REFUSALS: Final = range(400, 600)
@@ -77,7 +77,7 @@ class HttpOutbound:
             raise NoAnswerError(_failure(error)) from None
 
     async def _text(self, response: aiohttp.ClientResponse) -> str:
-        """Read an answer's text. Where it hangs or breaks off its status stands: who has said 2xx has the message."""
+        """Read an answer's text. If it hangs or breaks off, its status still counts: with 2xx the message was taken."""
         try:
             return await _beginning(response)
         except (TimeoutError, aiohttp.ClientError):
@@ -91,7 +91,7 @@ class HttpOutbound:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """Read no more of an answer than is of use; the rest goes away with its connection."""
+    """Read only the useful beginning of an answer; the rest is dropped with the connection."""
     read = bytearray()
     async for piece in response.content.iter_any():
         read += piece
@@ -129,7 +129,7 @@ async def send_mail(
 
 
 def _refused(code: int, text: str) -> Answer:
-    """Give the answer that ended the talk. Raises NoAnswerError where it is no refusal: then nothing was taken."""
+    """Return the refusal that ended the dialogue. Raises NoAnswerError if the code is none: then nothing was taken."""
     if code not in _SMTP_REFUSALS:
         raise NoAnswerError("not_smtp") from None
     return Answer(code, text)
@@ -160,7 +160,7 @@ async def _send_mail(destination: Destination, message: bytes, tls: ssl.SSLConte
 
 
 async def _connected(destination: Destination) -> socket.socket:
-    """Connect to the first address of the host that lets us, each checked before. Raises OSError."""
+    """Connect to the first address of the host that accepts, after checking each. Raises OSError."""
     loop, guard = asyncio.get_running_loop(), AddressGuard(destination.host, destination.allow_private)
     found = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     refused: OSError = ConnectionError()

@@ -1,6 +1,6 @@
 """The deliveries of one destination: a queue for each alert, so that its changes come in order and delay no other's.
 
-What came of an attempt is kept before the next one of its queue begins.
+The outcome of an attempt is stored before the next one of its queue begins.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from streams.times import now_ms
 #: Requests under way to one destination.
 _AT_ONCE: Final = 8
 _MS: Final = 1000
-#: A waiting delivery looks at the clock so often: it may be set, and the machine may sleep.
+#: A waiting delivery looks at the clock so often, since the clock may be set and the machine may sleep.
 _LOOK_EVERY_S: Final = 30.0
-#: An attempt has its own limit, which is shorter. What is due for so long, while nothing was sent, is stuck.
+#: If deliveries are due and none was tried for so long, the outbox is stuck. An attempt has its own, shorter limit.
 STUCK_AFTER_S: Final = 120.0
 TAKEN_OUT: Final = "the destination was taken out of hooks.toml"
 
@@ -36,20 +36,20 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 async def _certified() -> None:
-    """Hold it for certain."""
+    """Return at once: there is no other deliverer."""
 
 
 class Surroundings(NamedTuple):
     """What outboxes share."""
 
     ledger: Ledger
-    #: Keeps records; returns once they are written.
+    #: Stores records; returns once they are written.
     keep: Callable[[Iterable[DeliveryRecord]], Coroutine[Any, Any, None]]
     tasks: asyncio.TaskGroup
-    #: Attempts by what came of them.
+    #: Attempts by their outcome.
     outcomes: dict[AttemptOutcome, int]
     waits_s: Sequence[float] = WAITS_S
-    #: Returns once it is certain that it was this deliverer's turn a moment ago.
+    #: Returns once it is certain that no other deliverer has taken over up to a moment ago.
     certify: Callable[[], Coroutine[Any, Any, None]] = _certified
 
 
@@ -63,7 +63,7 @@ class Outbox:
         self._pace = Pace(destination.type)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._queues: dict[str, deque[DeliveryRecord]] = {}
-        #: Queues whose alert is over without a word to this destination.
+        #: Queues whose alert is over although this destination got no message about that.
         self._over: set[str] = set()
         #: Queues whose first delivery is being tried.
         self._in_hand: set[str] = set()
@@ -72,7 +72,7 @@ class Outbox:
         self._is_gone = False
         #: When an attempt last began or ended, by the monotonic clock.
         self._moved_at = time.monotonic()
-        #: What somebody must do was said, once until a delivery succeeds.
+        #: Whether what a person must correct was logged: once until a delivery succeeds.
         self._said = False
         #: Errors of Pulssi itself that were logged.
         self._errors: set[str] = set()
@@ -94,7 +94,7 @@ class Outbox:
             self._wake(record.queue)
 
     def hasten(self, webhook_id: str, asked_at: int) -> bool:
-        """Try a delivery that waits at once, and before it those that it waits for; tell whether it waits here."""
+        """Try a waiting delivery at once, after those before it in its queue; return whether it is in this outbox."""
         for name, queue in self._queues.items():
             for place, each in enumerate(queue):
                 if each.webhook_id == webhook_id and each.status == "waiting":
@@ -104,7 +104,7 @@ class Outbox:
         return False
 
     def try_again(self, record: DeliveryRecord) -> None:
-        """Try a delivery once more that had been given up: before what is newer, but for an attempt under way."""
+        """Try a given-up delivery at once: before newer ones of its queue, but after one that is being tried."""
         queue = self._queues.get(record.queue)
         if queue is None:
             self.add(record)
@@ -124,13 +124,13 @@ class Outbox:
         self._wake(name)
 
     def end(self, queue: str) -> None:
-        """Send what fires there no longer again and again."""
+        """Stop repeating the firing of this queue's alert."""
         if queue in self._queues:
             self._over.add(queue)
             self._wake(queue)
 
     async def use(self, destination: Destination | None) -> None:
-        """Deliver as the file says it now; None: the destination was taken away."""
+        """Deliver by the destination's present entry; None: it was removed."""
         self._is_gone = destination is None
         if destination is not None and destination != self._destination:
             former, self._destination, self._sender = self._sender, destination, Sender(destination)
@@ -143,7 +143,7 @@ class Outbox:
         await self._sender.close()
 
     def stuck(self) -> str | None:
-        """Say that nothing moves although a delivery is due; None: it does, or none is."""
+        """Say that no delivery is tried although one is due; None otherwise."""
         idle_s = time.monotonic() - self._moved_at
         if idle_s <= STUCK_AFTER_S:
             return None
@@ -181,7 +181,7 @@ class Outbox:
         self._over.discard(name)
 
     def _refusal(self, record: DeliveryRecord) -> str | None:
-        """Say why no attempt is made; who asks for one gets it, unless there is nobody to deliver to."""
+        """Say why no attempt is made. One that somebody asked for is made, unless the destination was removed."""
         if self._is_gone:
             return TAKEN_OUT
         disabled_at = self._with.ledger.health(self._destination.name).disabled_at
@@ -190,7 +190,7 @@ class Outbox:
         return "the destination is disabled"
 
     async def _attempt(self, queue: deque[DeliveryRecord]) -> None:
-        """Try the first delivery of a queue, and keep what came of it."""
+        """Try the first delivery of a queue, and store the outcome."""
         async with self._slots:
             if self._refusal(queue[0]) is None:
                 await self._pace.take()
@@ -235,7 +235,7 @@ class Outbox:
         return verdict
 
     def _log_error(self, error: Exception) -> None:
-        """Log an error that is none of the destination, once."""
+        """Log, once, an error that is not the destination's."""
         place = place_of(error)
         if place not in self._errors:
             self._errors.add(place)
@@ -263,7 +263,7 @@ class Outbox:
         self._said = verdict.outcome != "delivered" and (self._said or verdict.needs_somebody)
 
     async def _send_again(self, name: str, record: DeliveryRecord) -> None:
-        """Send what was delivered each minute, until something newer is to be told or its end is known for long."""
+        """Repeat a delivered message each minute, until a newer one follows or its resolution was sent long enough."""
         queue, sent_at = self._queues[name], record.attempts[-1].at
         while (due := sent_again_ms(record.resolved_at, sent_at)) is not None:
             while now_ms() < due and not self._is_superseded(queue):
@@ -283,7 +283,7 @@ class Outbox:
         return len(queue) > 1 or record.queue in self._over or self._is_gone or disabled
 
     async def _wait_until(self, name: str, at: int) -> None:
-        """Wait until a time, in UTC milliseconds, or until something has changed; not longer than for a while."""
+        """Wait until a time, in UTC milliseconds, or a change of the queue, but at most `_LOOK_EVERY_S`."""
         changed = self._changed[name]
         with suppress(TimeoutError):
             async with asyncio.timeout(min(max(at - now_ms(), 0) / _MS, _LOOK_EVERY_S)):

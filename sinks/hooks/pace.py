@@ -1,4 +1,4 @@
-"""How fast a destination may be told: services refuse what comes faster, and some drop it without a word."""
+"""How fast messages may go to a destination: services refuse what comes faster, and some drop it silently."""
 
 import asyncio
 from typing import Final

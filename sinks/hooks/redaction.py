@@ -1,4 +1,4 @@
-"""What may be kept and logged of an attempt: never a secret, and nothing of what an unexpected error was about."""
+"""Decides what may be stored and logged of an attempt: never a secret, and never the text of an unexpected error."""
 
 import re
 import traceback
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sinks.hooks.answers import Answer, NoAnswerError
 from sinks.hooks.destinations import Destination
 
-#: Shorter texts are no secrets, and would take too much out of an answer.
+#: Shorter texts are no secrets, and removing them would leave too little of an answer.
 _SECRET_AT_LEAST: Final = 6
 #: What an address puts between the parts of its path and of its query: a server may repeat any one of these.
 _BETWEEN_PIECES: Final = re.compile(r"[/?&=;,:@#]")
@@ -20,9 +20,9 @@ _CALLS_NAMED: Final = 4
 
 
 def without_secrets(answer: Answer | NoAnswerError, destination: Destination) -> Answer | NoAnswerError:
-    """Take the destination's secrets out of what it answered: some servers repeat the path that they do not have.
+    """Remove the destination's secrets from its answer: some servers repeat the path that they do not have.
 
-    Of the whole text, before anything of it is left out: a secret that is cut would not be found any more.
+    It must get the whole text, before it is shortened: a secret that is cut in two would not be found.
     """
     if isinstance(answer, NoAnswerError):
         return answer
@@ -40,9 +40,9 @@ def without_secrets(answer: Answer | NoAnswerError, destination: Destination) ->
 
 
 def place_of(error: BaseException) -> str:
-    """Name an error's type, and the file, line and function of its innermost calls.
+    """Return an error's type, and the file, line and function of its innermost calls.
 
-    Its text is left out: it may repeat an address, a key, or a name out of an event.
+    Its text is left out: it may contain an address, a key, or a name from an event.
     """
     calls = traceback.extract_tb(error.__traceback__)[-_CALLS_NAMED:]
     named = (f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in calls)

@@ -1,6 +1,6 @@
-"""Signs a delivery as Standard Webhooks says, again at each attempt: receivers refuse times more than minutes away.
+"""Signs a delivery as Standard Webhooks says, again at each attempt: receivers refuse signatures that are minutes old.
 
-The id stays over all attempts, so that a receiver knows a repetition. While keys rotate, each of them signs.
+The id is the same at all attempts, so that a receiver recognises a repetition. While keys rotate, each of them signs.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ _ID_LENGTH: Final = 32
 
 
 def webhook_id(alert: Alert, destination: str) -> str:
-    """Name the delivery of one change of an alert to one destination: the same ones, tried again, have the same id.
+    """Return the id of the delivery of one change of an alert to one destination; it is the same at each attempt.
 
-    What is pending has no id of its own, and sequences begin again once an alert is forgotten: since when it is pending
-    tells it apart from the one before.
+    A pending alert has no id yet, and sequences begin again once an alert is forgotten. So the time at which it became
+    pending is part of the id.
     """
     return _hashed("alert", alert.key, alert.id or str(alert.pending_since), str(alert.sequence), destination)
 
 
 def tag_webhook_id(contact_id: str, tag: str, destination: str) -> str:
-    """Name the delivery of a contact's tag to one destination: told once, however often the tag is put on it."""
+    """Return the id of the delivery of a contact's tag: the same however often it is put on, so it is sent once."""
     return _hashed("tag", contact_id, normal_tag(tag), destination)
 
 

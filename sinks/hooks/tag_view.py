@@ -1,4 +1,4 @@
-"""The tags that are put on contacts, from the journals' contact records: each of a contact once, as long as it runs."""
+"""Finds the tags that are put on contacts, in the journals' contact records: each tag of a contact once per run."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from streams.live.read_steps import ReadSteps
 
 
 class TagView:
-    """Finds tags that somebody wants to be told of."""
+    """Finds the tags that some destination wants messages about."""
 
     def __init__(self, wanted: Callable[[], frozenset[str]], found: Callable[[TaggedContact], Any]) -> None:
         """`wanted` gives the tags in their normal form; `found` gets each tag that is put on a contact."""

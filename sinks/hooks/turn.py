@@ -1,4 +1,4 @@
-"""What a deliverer does while it is its turn: it reads changes and tags, makes their deliveries, and hands them on."""
+"""What a deliverer does during its turn: reads changes and tags, makes their deliveries, and gives them to outboxes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from streams.kafka.topic_reader import TopicReader, TopicRecord, read_newest
 from streams.live.journal_follower import JournalFollower
 from streams.times import now_ms
 
-#: The topic `alerts` is asked several times a second; what it brings is made into deliveries within seconds.
+#: The topic `alerts` is read several times a second; its records become deliveries within seconds.
 STUCK_AFTER_S: Final = 60.0
 
 _LOG: Final = logging.getLogger(__name__)
@@ -49,17 +49,17 @@ class Turn:
         self._tagged: asyncio.Queue[TaggedContact] = asyncio.Queue()
         self._tags = frozenset[str]()
         self._wants_tags = asyncio.Event()
-        #: Deliveries of destinations that are held: they stay as they are kept.
+        #: How many deliveries wait because their destination is held.
         self._held = 0
-        #: Whether a destination is no longer held: another turn sends what waits for it.
+        #: Whether a held destination was mended or removed: then another turn begins, which sends what waits for it.
         self.is_outdated = False
-        #: When the topic `alerts` was last asked, by the monotonic clock.
+        #: When the topic `alerts` was last read, by the monotonic clock.
         self._asked_at = time.monotonic()
         self._open(self._ledger.hooks)
 
     @property
     def hooks(self) -> Hooks:
-        """Who is told."""
+        """The destinations that it delivers to."""
         return self._ledger.hooks
 
     @property
@@ -73,14 +73,14 @@ class Turn:
         return sum(each.disabled_at is not None for each in self._ledger.destinations.values())
 
     def stuck(self) -> str | None:
-        """Say what does not move any more; None: all does, or need not."""
+        """Say what is stuck; None: nothing is."""
         idle_s = time.monotonic() - self._asked_at
         if idle_s > STUCK_AFTER_S:
             return f"the topic {ALERTS} was not asked for {idle_s:.0f} s"
         return next((fault for each in self._outboxes.values() if (fault := each.stuck()) is not None), None)
 
     async def begin(self) -> None:
-        """Keep since when each destination is told, and go on with what a former deliverer left."""
+        """Store since when each destination gets messages, and continue the deliveries of a former deliverer."""
         unfinished, self._ledger.unfinished = list(self._ledger.unfinished.values()), {}
         firing = await self._firing() if any(each.status == "delivered" for each in unfinished) else set[str]()
         kept: list[DeliveryRecord] = []
@@ -123,7 +123,7 @@ class Turn:
             self._wants_tags.set()
 
     async def tell_alerts(self, reader: TopicReader) -> None:
-        """Tell of every change of an alert, for ever. Raises KafkaError."""
+        """Make the deliveries of every change of an alert, for ever. Raises KafkaError."""
         while True:
             self._asked_at = time.monotonic()
             records = await reader.records()
@@ -143,7 +143,7 @@ class Turn:
                 self._outboxes[name].end(queue)
 
     async def tell_tags(self) -> None:
-        """Tell of every tag that is put on a contact, for ever, once somebody wants to know. Raises KafkaError."""
+        """Make the deliveries of tags, for ever, as soon as a destination wants some. Raises KafkaError."""
         await self._wants_tags.wait()
         view = TagView(lambda: self._tags, self._tagged.put_nowait)
         journals = JournalFollower(self._settings, view)
@@ -163,14 +163,14 @@ class Turn:
                 await self._send(made)
 
     async def _send(self, made: list[DeliveryRecord]) -> None:
-        """Keep new deliveries, and how far all was told, and hand them on."""
+        """Store new deliveries together with the position, then give them to their outboxes."""
         await self._with.keep(made)
         for record in made:
             if record.status == "waiting":
                 self._outboxes[record.destination].add(record)
 
     async def retry(self, commands: Iterable[Command], records: Mapping[bytes, bytes] | None = None) -> None:
-        """Try deliveries again that somebody asked for; `records`: the newest ones, where they were read just now."""
+        """Try the deliveries that somebody asked for; `records`: the newest records, if they were read just now."""
         for command in commands:
             if not isinstance(command, Retry) or any(
                 outbox.hasten(command.webhook_id, command.at) for outbox in self._outboxes.values()

@@ -1,7 +1,7 @@
-"""Has the running deliverer follow `hooks.toml` and the files of its secrets.
+"""Lets the running deliverer follow changes of `hooks.toml` and of its files of secrets.
 
-One faulty destination stops no other: it is named once, and what is for it waits until it is mended. If it was in use
-before the change, its former entry stays in force. A file that cannot be used at all changes nothing.
+A faulty destination does not stop the others: it is logged once, and its deliveries wait until it is mended. If it was
+in use before the change, its former entry stays in force. A file that cannot be used at all changes nothing.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from sinks.hooks.destinations import FaultyDestination, Hooks, load_hooks
 from streams.configuration.folder import read_hooks
 from streams.configuration.reloading import WatchedFiles
 
-#: How often it is looked whether a file has changed.
+#: How often the files are checked for changes.
 _LOOK_EVERY_S: Final = 2.0
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class WatchedHooks:
-    """The destinations in force, and whether their files say something else by now."""
+    """The destinations in force, and the changes of their files."""
 
     def __init__(self, folder: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         """Load the destinations with their secrets. Raises ConfigurationError where the file cannot be used at all."""
@@ -51,7 +51,7 @@ class WatchedHooks:
         return f"{'; '.join(told)}: the log of the deliverer says why" if self.hooks.faulty else None
 
     def look(self) -> Hooks | None:
-        """Return the destinations where the files say others than those in force; faults are logged, once."""
+        """Return the destinations if the files have changed them, else None; faults are logged once."""
         if not self._files.changed(self._paths):
             return None
         settled, self._paths = self._files.settled, _paths(self._folder)
@@ -78,7 +78,7 @@ class WatchedHooks:
         return None if hooks == known else hooks
 
     async def follow(self, apply: Callable[[Hooks], None]) -> None:
-        """Look for ever, and pass destinations that have changed to `apply`."""
+        """Check the files for ever, and pass changed destinations to `apply`."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             if (hooks := self.look()) is not None:
@@ -102,7 +102,7 @@ def _named(faulty: FaultyDestination) -> str:
 
 
 def _paths(folder: Path | None) -> list[Path]:
-    """Name the file and those with secrets; of a file that cannot be read only itself."""
+    """List `hooks.toml` and its files of secrets; the secrets are left out if `hooks.toml` cannot be read."""
     if folder is None:
         return []
     try:

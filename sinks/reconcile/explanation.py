@@ -204,8 +204,8 @@ def _sample(row: Sample, caused: Event | None) -> ExplainedSample:
 def _corrections(channel: str, events: list[ArchivedEvent], rules: Rules) -> tuple[list[Correction], set[int]]:
     """Return the corrections that still matter, and by identity the events that arrived late.
 
-    A sample that was issued again unchanged is left out. What an event in its order changes is the contact's course,
-    and no correction: a queue that is named, a tag that is taken off.
+    A sample that was issued again unchanged is left out. What changes by an event that arrives in order, such as a new
+    queue or a removed tag, is no correction.
     """
     known: list[Event] = []
     rows: dict[RowKey, Sample] = {}
@@ -230,14 +230,14 @@ def _corrections(channel: str, events: list[ArchivedEvent], rules: Rules) -> tup
 
 
 def _is_late(known: list[Event], event: Event) -> bool:
-    """Tell whether an event arrives behind some that come after it in the fold, where the start comes first of all."""
+    """Tell whether an event arrives after some that it precedes in the fold; there the start precedes all others."""
     if event.type == "contact.started":
         return bool(known) and all(each.type != "contact.started" for each in known)
     return any(order(event) < order(each) for each in known if each.type != "contact.started")
 
 
 def _cause_of(known: list[Event], event: Event) -> Cause | None:
-    """Say why an event corrects what was there; None where it comes in its order, or was voided before."""
+    """Say why an event corrects earlier samples; None if it arrives in order, or was voided before."""
     event_id = event.event_id
     if event.type == "event.voided":
         return Cause(event, "voided", f"event {event_id} voided {event.fields['voids']}")

@@ -23,7 +23,7 @@ _NOTHING: Final = Due()
 #: Between two attempts to read the former reports of objectives.
 _AGAIN_S: Final = 10.0
 
-#: How much of a key is told.
+#: How much of a key is logged.
 _KEY_TOLD: Final = 100
 
 _LOG: Final = logging.getLogger(__name__)
@@ -57,13 +57,13 @@ class AlertLog:
 
     @property
     def is_recreated(self) -> bool:
-        """Whether the topic is another one since it was opened, so that what was written before is not there."""
+        """Whether the topic was recreated since it was opened, so that what was written before is not there."""
         return self._topic.is_recreated
 
     def take_objectives_recreated(self) -> bool:
-        """Tell, once, whether the topic of objectives is another one since they were first written."""
-        is_recreated = OBJECTIVES in self._topic.recreated_beside
-        self._topic.recreated_beside.discard(OBJECTIVES)
+        """Tell whether the topic of objectives was recreated since they were first written; each time only once."""
+        is_recreated = OBJECTIVES in self._topic.recreated_others
+        self._topic.recreated_others.discard(OBJECTIVES)
         return is_recreated
 
     async def write(self, changed: Iterable[Alert], ended: Iterable[str] = (), objectives: Due = _NOTHING) -> None:
@@ -87,8 +87,8 @@ class AlertLog:
         await self._topic.stop()
 
 
-async def told_objectives(settings: Settings) -> list[bytes]:
-    """Return the keys of all objectives that were told; waits for Kafka and the topic, and says so."""
+async def reported_objectives(settings: Settings) -> list[bytes]:
+    """Return the keys of all objectives in the topic `objectives`; waits for Kafka and the topic, and logs that."""
     waits = False
     while True:
         try:

@@ -11,17 +11,17 @@ from aiokafka import AIOKafkaProducer
 from schemas.alerts import ALERT_COMMANDS, Acknowledge, Command, EndSilence, Retry, Silence, decode_command
 from schemas.settings import Settings
 
-#: As long as the topic keeps what people said.
+#: As long as the topic keeps commands.
 SILENCE_AT_MOST_MS: Final = 90 * 24 * 3_600_000
 
 
 class Commands:
-    """What was said so far, as far as it may still matter."""
+    """The effect of the commands read so far."""
 
     def __init__(self) -> None:
         #: The first acknowledgement of each alert, by the alert's id.
         self.acknowledged: dict[str, Acknowledge] = {}
-        #: By their own id; those that were ended are not here, those whose time is over are.
+        #: By their own id; those that were ended are removed, those whose time is over are not.
         self.silences: dict[str, Silence] = {}
 
     def apply_all(self, commands: Iterable[Command]) -> None:
@@ -60,7 +60,7 @@ async def send(settings: Settings, command: Command) -> None:
 
 
 def read_command(value: bytes | None) -> Command | None:
-    """Read a command's record; None where it is none that this version knows: others may write to the topic too."""
+    """Decode a command; None if this version does not know it: newer versions may write to the topic too."""
     try:
         return None if value is None else decode_command(value)
     except ValueError:

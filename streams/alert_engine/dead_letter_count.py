@@ -1,4 +1,4 @@
-"""How many dead letters came of late: the records of their topic are counted by their time, and not kept."""
+"""Counts recent dead letters: of the records of their topic only the times are kept."""
 
 from bisect import bisect_left
 from typing import Any, Final
@@ -9,7 +9,7 @@ from streams.kafka.consumer_end import stop_consumer
 from streams.kafka.log_ends import committed_consumer
 from streams.kafka.topic_partitions import partitions_of
 
-#: A judgement waits for nobody: what has been fetched by now is counted, the rest a second later.
+#: A judgement does not wait: what has been fetched by now is counted, the rest a second later.
 _POLL_MS: Final = 0
 #: A dead letter can be large, and only its time is wanted.
 _FETCH_BYTES: Final = 1024 * 1024

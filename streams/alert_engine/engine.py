@@ -1,9 +1,8 @@
-"""The SLA engine: each second it judges what the journals tell, and writes every change of an alert.
+"""The SLA engine: each second it judges the live view of the journals, and writes every change of an alert.
 
-Nothing waits for ClickHouse: surges alone need the last weeks from there, and pause without them. The engine judges
-once the journals are read to their ends. While what it knows is older than a few seconds, alerts keep their state.
-After any failure to write it forgets what it knew of the alerts and reads them back: what was written counts, what was
-not is judged again.
+Nothing waits for ClickHouse: only surges need the last weeks from there, and pause without them. The engine begins to
+judge when the journals are read to their ends. While its figures are older than a few seconds, alerts keep their state.
+After a failed write it reads all alerts back from the topic: what was written counts, what was not is judged again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from schemas.exits import EndError, Exit
 from schemas.objectives import OBJECTIVES
 from schemas.settings import Settings
 from schemas.topics import channel_of
-from streams.alert_engine.alert_log import AlertLog, told_objectives
+from streams.alert_engine.alert_log import AlertLog, reported_objectives
 from streams.alert_engine.commands import Commands
 from streams.alert_engine.dead_letter_count import DeadLetterCount
 from streams.alert_engine.leadership import Leadership, take_turns
@@ -44,11 +43,11 @@ from streams.tasks import cancel, run_to_completion
 from streams.times import now_ms
 
 JUDGE_EVERY_S: Final = 1.0
-#: Figures are live so soon after the journals were read; where they are not, alerts hold.
+#: After the journals are read, the figures are live within this time; else the engine begins with alerts held.
 LIVE_WITHIN_S: Final = 10.0
 #: A judgement takes a fraction of a second; without one for so long the engine is stuck.
 STUCK_AFTER_S: Final = 60.0
-#: Clocks are corrected by less, and what was judged as of a later time is not judged again.
+#: Corrections of the clock are smaller; until it has caught up, judgements are as of the latest time so far.
 SET_BACK_MS: Final = 5_000
 
 _LOG: Final = logging.getLogger(__name__)
@@ -66,11 +65,11 @@ class Engine:
         self.past = PastReader(settings)
         self.parts = WatchedParts(settings)
         self._zone = ZoneInfo(settings.time_zone)
-        #: The last weeks as they were read last, made ready for the rules.
+        #: The last weeks as they were last read, prepared for the rules.
         self._known_past: tuple[Past, KnownPast] | None = None
-        #: When the last weeks were known last, or this engine began.
+        #: When the last weeks were last known, or this engine started.
         self._no_past_since = now_ms()
-        #: Newest record of each alert by key; of this engine's turn.
+        #: The newest record of each alert, by key; read back at the beginning of each turn.
         self.alerts = KnownAlerts()
         self.leads = False
         #: Records of alerts that this engine wrote.
@@ -88,7 +87,7 @@ class Engine:
         return self.journals.unready()
 
     def stuck(self) -> str | None:
-        """Say that nothing moves any more; None: it does, if only in waiting for the broker."""
+        """Say what is stuck; None: nothing is. Waiting for the broker is not being stuck."""
         idle_s = time.monotonic() - self._judged_at
         if self.leads and idle_s > STUCK_AFTER_S and self.journals.freshness.broker_answered(now_ms()):
             return f"alerts were not judged for {idle_s:.0f} s"
@@ -99,7 +98,7 @@ class Engine:
         await take_turns(self._settings, "alerts", self._turn, "alerts are not judged")
 
     async def read_past(self) -> None:
-        """Keep the last weeks, for ever, from when a rule asks for them."""
+        """Read the last weeks again and again, for ever, as soon as a rule needs them."""
         while not windows_of(self._configuration.alert_rules):  # noqa: ASYNC110 - rules change with their file
             await asyncio.sleep(JUDGE_EVERY_S)
         await self.past.run()
@@ -111,8 +110,8 @@ class Engine:
             await leadership.commands()  # they come again from the first one, once it is our turn
             return
         log, dead_letters = AlertLog(self._settings), DeadLetterCount(self._settings)
-        told = asyncio.ensure_future(told_objectives(self._settings))
-        told.add_done_callback(self._begin_reports)
+        reported = asyncio.ensure_future(reported_objectives(self._settings))
+        reported.add_done_callback(self._begin_reports)
         try:
             self.alerts = KnownAlerts((await log.open(f"{socket.gethostname()}/{os.getpid()}")).values())
             within_ms = self._configuration.alert_rules.pipeline.dead_letters_within_ms
@@ -134,12 +133,12 @@ class Engine:
             _LOG.info("another engine judges from now on")
         finally:
             self.leads = False
-            await cancel(told)
+            await cancel(reported)
             await run_to_completion(dead_letters.stop())
             await run_to_completion(log.stop())
 
     def _knows_enough(self) -> bool:
-        """Tell whether to begin: the figures are live, or have had the time to be, and something is wrong."""
+        """Tell whether to begin: the figures are live, or are not although they have had the time to be."""
         if self.journals.freshness_now().state == "live":
             return True
         if not self.journals.ready:
@@ -174,20 +173,20 @@ class Engine:
         self.alerts.apply(changed)
         self.alerts.forget(ended)
         if log.is_recreated:
-            _LOG.warning("the topic %s is another one by now: all alerts are written again", ALERTS)
+            _LOG.warning("the topic %s was recreated: all alerts are written again", ALERTS)
             await run_to_completion(log.write_again(self.alerts.values()))
         if log.take_objectives_recreated():
-            _LOG.warning("the topic %s is another one by now: all objectives are told again", OBJECTIVES)
+            _LOG.warning("the topic %s was recreated: all objectives are written again", OBJECTIVES)
             self.view.begin_reports(())
         self.written += len(changed)
         self.objectives_written += len(objectives.records) + len(objectives.ended)
 
-    def _begin_reports(self, told: asyncio.Future[list[bytes]]) -> None:
-        if not told.cancelled() and told.exception() is None:
-            self.view.begin_reports(told.result())
+    def _begin_reports(self, reported: asyncio.Future[list[bytes]]) -> None:
+        if not reported.cancelled() and reported.exception() is None:
+            self.view.begin_reports(reported.result())
 
     def _now(self) -> int:
-        """Give the time, which does not go back. Raises EndError where the clock was set back by more than moments."""
+        """Return the time, which never goes back. Raises EndError if the clock was set back by over SET_BACK_MS."""
         back_ms = self._judged_as_of - now_ms()
         if back_ms > SET_BACK_MS:
             raise EndError(
@@ -221,14 +220,14 @@ class Engine:
         )
 
     def _without_past_since(self, now: int) -> int | None:
-        """Tell since when surges cannot be judged; None: they can be, or nobody wants it."""
+        """Return since when surges cannot be judged; None: they can be, or no rule needs them."""
         if self.past.past is not None:
             self._no_past_since = now
         return self._no_past_since if windows_of(self._rules[1]) else None
 
 
 def _last_events(view: AlertView) -> Mapping[str, int]:
-    """Tell when the newest event of each channel occurred, by the clocks of its partitions."""
+    """Return when the newest event of each channel occurred, by the clocks of its partitions."""
     last: dict[str, int] = {}
     for (source, _), head in view.heads.items():
         channel = channel_of(source)

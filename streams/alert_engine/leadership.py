@@ -1,7 +1,7 @@
-"""Which of several processes of a part works: the one that Kafka's consumer group gives the topic of commands to.
+"""Decides which of several processes of a part works: the one to which Kafka's consumer group assigns the commands.
 
-The topic has one partition, so one process has it at a time, and the others stand by. Fencing (see `fenced_topic`)
-makes sure that a process that has lost it without knowing writes nothing more.
+The topic of commands has one partition, so one process has it at a time, and the others stand by. Fencing (see
+`fenced_topic`) ensures that a process that has lost it without knowing writes nothing more.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Turns(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carri
 
 
 class Leadership:
-    """This process's membership among those of its part, and the commands that come while it leads."""
+    """This process's membership in the consumer group of its part, and the commands that come while it leads."""
 
     def __init__(self, settings: Settings, part: str) -> None:
         self._settings = settings
@@ -72,11 +72,11 @@ class Leadership:
 
     @property
     def turn(self) -> int | None:
-        """Number this process's turn; None: another one leads. Another number means that it was lost in between."""
+        """The number of this process's turn; None: another one leads. If it changes, the turn was lost in between."""
         return self._turns.count if self._consumer.assignment() else None
 
     async def rewind(self) -> None:
-        """Have all commands come again, from the first one. Raises KafkaError."""
+        """Read all commands again, from the first one. Raises KafkaError."""
         await self._consumer.seek_to_beginning()
 
     async def commands(self) -> list[Command]:
@@ -91,7 +91,7 @@ class Leadership:
             await self._consumer.end_offsets([TopicPartition(ALERT_COMMANDS, 0)])
 
     async def behind(self) -> bool:
-        """Tell whether commands were written that have not come yet."""
+        """Tell whether there are commands that were not read yet."""
         partition = TopicPartition(ALERT_COMMANDS, 0)
         end = (await self._consumer.end_offsets([partition]))[partition]
         return bool(await self._consumer.position(partition) < end)
@@ -108,9 +108,9 @@ async def take_turns(
     without_kafka: str,
     moved: Callable[[], None] = lambda: None,
 ) -> None:
-    """Call `take` for ever, which works while it is this process's turn; waits for Kafka, and says so.
+    """Call `take` for ever, which works while it is this process's turn; waits for Kafka, and logs that.
 
-    `without_kafka` says what is not done while Kafka does not answer. Before each attempt at it `moved` is called.
+    `without_kafka` says in the log what is not done meanwhile. `moved` is called before each attempt to connect.
     """
     waits = False
     while True:

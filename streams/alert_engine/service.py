@@ -17,7 +17,7 @@ from streams.monitoring.prometheus import MetricValue, render
 from streams.part_process import run_until_one_ends
 from streams.tasks import stop_on_signals
 
-#: The view is a million objects that stay: looking for cycles among them takes half a second each time.
+#: The view is a million long-lived objects: each search for cycles among them takes half a second.
 GARBAGE_AFTER: Final = 100_000
 
 

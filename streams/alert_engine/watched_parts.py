@@ -1,8 +1,8 @@
-"""The sink and the deliverer of hooks, as Kafka tells of them: who is there, and how old what is unread is.
+"""Watches the sink and the deliverer of hooks through Kafka: when each was last seen, and its oldest unread record.
 
-Beside the judgement, never in its way: each judgement takes what was seen last. A part that was never seen, such as a
-deliverer in an installation without hooks, is not watched. While Kafka does not answer nothing is learnt, and that is
-no fault of a part.
+It runs at the same time as the judgements and delays none: each judgement uses the latest readings. A part that was
+never seen, such as a deliverer in an installation without hooks, is not watched. While Kafka does not answer, nothing
+is known, and no part counts as away.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ class _Watched:
     """One part."""
 
     def __init__(self) -> None:
-        #: When the part was seen last, and when that was last asked, UTC milliseconds.
+        #: When the part was last seen, and when Kafka was last asked about it, UTC milliseconds.
         self._seen_at = 0
         self._asked_at = 0
-        #: What it showed, such as the offsets that it committed: another one is a sign of life.
+        #: What was seen of it, such as the offsets that it committed: a change is a sign of life.
         self._sign: object = None
         #: When its oldest unread record was written, UTC milliseconds; None: there is none.
         self.unread_since: int | None = None
 
     def note(self, sign: object, now: int) -> None:
-        """Note what a part shows; None: nothing, as one does that never ran, or that has ended."""
+        """Note what was seen of a part; None: nothing, because it never ran or has ended."""
         if sign is not None and sign != self._sign:
             self._sign, self._seen_at = sign, now
         self._asked_at = now
 
     def reading(self, now: int) -> PartReading | None:
-        """Give what is known of it; None: it was never seen."""
+        """Return what is known of it; None: it was never seen."""
         if not self._seen_at:
             return None
         behind_ms = 0 if self.unread_since is None else max(0, now - self.unread_since)
@@ -66,7 +66,7 @@ class _Watched:
 
 
 class WatchedParts:
-    """What was seen of the sink and of the deliverer."""
+    """The latest readings of the sink and of the deliverer."""
 
     def __init__(self, settings: Settings, every_s: float = EVERY_S) -> None:
         self._settings = settings
@@ -76,7 +76,7 @@ class WatchedParts:
         self._told_to: int | None = None
 
     def readings(self, now: int) -> dict[str, PartReading]:
-        """Give what is known of each part that was ever seen."""
+        """Return the reading of each part that was ever seen."""
         found = {name: part.reading(now) for name, part in self._parts.items()}
         return {name: reading for name, reading in found.items() if reading is not None}
 
@@ -117,7 +117,7 @@ class WatchedParts:
             )
 
     async def _oldest(self, positions: Positions) -> int | None:
-        """Tell when the first of the records from these offsets on was written; None where none comes."""
+        """Return the time of the oldest of the first records from these offsets on; None if no record comes."""
         oldest: int | None = None
         wanted = {TopicPartition(*of): offset for of, offset in positions.items()}
         async with _consumer(self._settings) as consumer, asyncio.timeout(_WITHIN_S):
@@ -136,7 +136,7 @@ class WatchedParts:
         return oldest
 
     async def _follow_deliveries(self) -> None:
-        """Follow how far the deliverer is, for ever: its own record says it."""
+        """Follow the deliverer's position in the topic `alerts`, for ever: its own record has it."""
         while True:
             try:
                 async with reading(self._settings, ALERT_DELIVERIES) as records:

@@ -33,9 +33,9 @@ class WatchedFiles:
         #: The files' versions when they were last loaded, and at the last look.
         self._loaded = self._seen = file_versions(paths)
         self._clock = clock
-        #: Since when no two looks saw the same, or since they were last told of; by the clock.
+        #: Since when no two looks saw the same, or since the last report of a change; by the clock.
         self._restless_since: float | None = None
-        #: Whether what was told of last stood still; else it may be read half written.
+        #: Whether two looks saw the same before the last report of a change; if not, a file may be read half written.
         self.settled = True
 
     def changed(self, paths: Iterable[Path]) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the bodies of hooks, within a limit of size and of time, and all together within a limit of memory.
+"""Reads the bodies of hooks within limits of size and time, and all of them within one limit of memory.
 
 A body is never unpacked, since a small compressed body could become a large one.
 """
@@ -14,16 +14,16 @@ from aiohttp.http import HttpProcessingError
 
 #: Of all hooks that are under way.
 IN_HAND_BYTES: Final = 64 * 1024 * 1024
-#: Of those, how much one address may have: the rest is for all others, whatever it does.
+#: The share of it that one address may have; the rest is always left for others.
 _SHARE: Final = 0.5
-#: What a body has from the start on; of more, only as much as has come: a length is soon said.
+#: What a body reserves at its start. More is reserved only as it arrives: anybody can claim a large Content-Length.
 FIRST_BYTES: Final = 64 * 1024
-#: A body that takes longer is not waited for.
+#: A body that takes longer is refused.
 WITHIN_S: Final = 10.0
 
 
 class BodyRefusedError(Exception):
-    """A body is not taken: with which status, and why."""
+    """A body is refused; has the status of the answer and the reason."""
 
     def __init__(self, status: int, problem: str) -> None:
         super().__init__(problem)
@@ -31,20 +31,20 @@ class BodyRefusedError(Exception):
 
 
 class Bodies:
-    """Reads bodies; each has its place from before it is read until its hook is answered."""
+    """Reads bodies; each holds its share of the memory until its hook is answered."""
 
     def __init__(self, each: int, total: int = IN_HAND_BYTES) -> None:
         """`each`: the largest, `total`: of all of them, in bytes."""
         self._each = each
         self._total = total
-        #: Of one address, which may always send one body.
+        #: The limit of one address, which may always send one body.
         self._of_address = max(each, int(total * _SHARE))
         self._taken: Counter[str] = Counter()
         self.in_hand = 0
 
     @contextmanager
     def place(self, request: web.Request, address: str) -> "Iterator[Body]":
-        """Hold a place for the body of a request from an address. Raises BodyRefusedError with 413, 415 or 503."""
+        """Reserve memory for the body of a request from an address. Raises BodyRefusedError with 413, 415 or 503."""
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise BodyRefusedError(415, "send the body as it is: Content-Encoding is not taken")
@@ -77,17 +77,17 @@ class Bodies:
 
 
 class Body:
-    """The body of one request, in its place."""
+    """The body of one request, with its reserved memory."""
 
     def __init__(self, bodies: Bodies, request: web.Request, address: str) -> None:
         self._bodies = bodies
         self._request = request
         self._address = address
-        #: What it has of the memory, in bytes.
+        #: Reserved bytes.
         self.taken = 0
 
     def take(self, size: int) -> None:
-        """Have a place of so many bytes. Raises BodyRefusedError with 503."""
+        """Reserve so many bytes in all. Raises BodyRefusedError with 503."""
         if size > self.taken:
             self._bodies.grow(self._address, size - self.taken)
             self.taken = size

@@ -21,7 +21,7 @@ from streams.times import rfc3339
 #: Of an account.
 PAYLOADS_AT_MOST: Final = 50
 BYTES_AT_MOST: Final = 512 * 1024
-#: A larger one is only told of.
+#: Of a larger body only "…" is kept.
 BODY_BYTES: Final = 128 * 1024
 #: The least time between two that are kept: pseudonymising one takes as long as everything else that a hook needs.
 EVERY_S: Final = 0.05

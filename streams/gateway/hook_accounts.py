@@ -35,9 +35,10 @@ class HookAccount(NamedTuple):
 
 
 def secret_fault(entry: SourceEntry, adapter: Adapter) -> str | None:
-    """Say that an account could take hooks and names no secret to check them with; None where all is well.
+    """Say that an account could take hooks but names no secret to check them with; None if there is no such fault.
 
-    An account that can be read otherwise, from an API, a database or files, goes without hooks: then it is none.
+    If an account can be read in another way, from an API, a database or files, a missing secret is no fault: it then
+    takes no hooks.
     """
     if lacks_secret(entry, adapter) and not _names(entry, *_OTHER_WAYS):
         return f"{adapter.title} shows by a secret that a hook is its own: set `secret_env` or `secret_file`"

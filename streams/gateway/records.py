@@ -1,4 +1,4 @@
-"""What the gateway writes to Kafka, why it is not taken, and the topics that it goes to."""
+"""The records that the gateway writes to Kafka, their topics, and the errors if they cannot be written."""
 
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ class RecordRefusedError(RuntimeError):
 
 
 class Record(NamedTuple):
-    """What is written."""
+    """A record to write."""
 
     topic: str
     key: bytes
@@ -25,5 +25,5 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """What it takes of the memory, in bytes."""
+        """The memory that it takes, in bytes."""
         return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)

@@ -32,7 +32,7 @@ ENDS_WITHIN_S: Final = 15.0
 
 
 def metrics_token(settings: Settings) -> SecretStr:
-    """Give the wallboard's token, of its setting or its file; empty where there is none. Raises ConfigurationError."""
+    """Return the wallboard's token from its setting or its file; empty if none is set. Raises ConfigurationError."""
     path = settings.wallboard_token_file
     if not path:
         return settings.wallboard_token

@@ -1,8 +1,8 @@
 """A topic of one partition that one process at a time writes, and reads back when it opens it.
 
-What is written together is one transaction, so a reader sees all of it or nothing; only what could not be written in
-the time that a transaction has is cut. Opening fences every former writer,
-as opening a journal fences a worker: what a former one still writes is refused by Kafka.
+Records that are written together are one transaction, so a reader sees all of them or none. Only a write that is too
+large for one transaction is cut into several. Opening fences every former writer, as opening a journal fences a worker:
+Kafka refuses what a former one still writes.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ class FencedTopic:
             transaction_timeout_ms=timeout_ms,
         )
         self._last_offset = -1
-        #: Whether the topic was found to be another one of its name: what was written before is not there.
+        #: Whether the topic was recreated since it was opened: what was written before is not there.
         self.is_recreated = False
-        #: The same of the topics that were written beside it: those that were found to be other ones.
-        self.recreated_beside: set[str] = set()
-        self._last_beside: dict[str, int] = {}
+        #: Other topics of `write` that were recreated since their first record.
+        self.recreated_others: set[str] = set()
+        self._last_of_others: dict[str, int] = {}
 
     async def open(self, writer: str) -> dict[bytes, bytes]:
         """Fence every former writer and return the newest value of each key. `writer` names this process for people.
@@ -60,37 +60,37 @@ class FencedTopic:
         return records
 
     async def write(
-        self, records: Iterable[Record], beside: Mapping[str, Iterable[Record]] = MappingProxyType({})
+        self, records: Iterable[Record], others: Mapping[str, Iterable[Record]] = MappingProxyType({})
     ) -> None:
         """Write records (key, value; None removes the key) in order, all or none of each piece.
 
-        A piece is all of them, but where they are thousands. `beside`: by topic, records of other topics of one
-        partition that belong to the last piece, and are fenced with it. Raises what aiokafka does.
+        A piece is one transaction: all records, or some of thousands. `others`: by topic, records of other topics of
+        one partition, which are written with the last piece and fenced with it. Raises what aiokafka does.
         """
         *former, last = list(pieces(records)) or [[]]
         for piece in former:
             await self._write_piece(piece, {})
-        await self._write_piece(last, beside)
+        await self._write_piece(last, others)
 
-    async def _write_piece(self, piece: Iterable[Record], beside: Mapping[str, Iterable[Record]]) -> None:
+    async def _write_piece(self, piece: Iterable[Record], others: Mapping[str, Iterable[Record]]) -> None:
         async with self._producer.transaction():
             sent = [await self._producer.send(self._topic, value, key, partition=0) for key, value in piece]
-            others = {
+            sent_to_others = {
                 topic: [await self._producer.send(topic, value, key, partition=0) for key, value in pairs]
-                for topic, pairs in beside.items()
+                for topic, pairs in others.items()
             }
             offsets = [each.offset for each in await asyncio.gather(*sent)]
-            offsets_beside = {
-                topic: [each.offset for each in await asyncio.gather(*sent)] for topic, sent in others.items()
+            offsets_of_others = {
+                topic: [each.offset for each in await asyncio.gather(*sent)] for topic, sent in sent_to_others.items()
             }
         if offsets:
             self.is_recreated = self.is_recreated or offsets[0] <= self._last_offset
             self._last_offset = offsets[-1]
-        for topic, written in offsets_beside.items():
+        for topic, written in offsets_of_others.items():
             if written:
-                if written[0] <= self._last_beside.get(topic, -1):
-                    self.recreated_beside.add(topic)
-                self._last_beside[topic] = written[-1]
+                if written[0] <= self._last_of_others.get(topic, -1):
+                    self.recreated_others.add(topic)
+                self._last_of_others[topic] = written[-1]
 
     async def stop(self) -> None:
         """End the producer. Never while something is being written: that can hang it."""

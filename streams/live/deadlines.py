@@ -1,14 +1,14 @@
 """What falls due, by time, of owners that come and go, such as contacts: a second costs only what falls due in it.
 
-An owner that has left is not sought in the heap. Its entries are void, are passed over when they surface, and the heap
-is made anew when there are more of them than others.
+An owner that has left is not sought in the heap. Its entries are void and are skipped when they surface. The heap is
+rebuilt when there are more void entries than live ones.
 """
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
-#: A heap is made anew when void entries outnumber the live ones by more than this.
+#: A heap is rebuilt when void entries outnumber the live ones by more than this.
 REBUILD_SLACK: Final = 64
 
 

@@ -114,6 +114,6 @@ class TrustedProxies:
 
     @staticmethod
     def _user(told: list[str]) -> str | None:
-        """Give the name that the proxy tells; None where it tells none, or a client has written one beside it."""
+        """Return the name in the proxy's header; None without it, or if it is there twice: one may be a client's."""
         name = told[0].strip() if len(told) == 1 else ""
         return name[:NAME_AT_MOST] if name.isprintable() and 0 < len(name) <= _TOLD_AT_MOST else None

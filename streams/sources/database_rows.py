@@ -1,18 +1,47 @@
-"""Rows of vendors' databases with JSON-compatible values, and the error for a database that does not answer."""
+"""What the readers of vendors' databases share: their connection, JSON-compatible rows, and the error of no answer."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
+
+from streams.own_thread import in_own_thread
 
 Row = Mapping[str, Any]
 
-#: A connection that takes longer to end is left to itself.
+#: A connection that takes longer to close is abandoned.
 CLOSE_WITHIN_S: Final = 1.0
 
 
 class DatabaseAwayError(ConnectionError):
     """The database does not answer, or fails for a reason that may pass; asking again may help."""
+
+
+class DatabaseConnection:
+    """A connection that is made when it is first needed; `async with` closes it."""
+
+    def __init__(self) -> None:
+        #: The driver's own connection; None: there is none.
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(TimeoutError):  # a call that is under way may hold the connection
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await in_own_thread(self._close)
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # it may be broken already
+                connection.close()
 
 
 def away(host: str | None, error: BaseException) -> DatabaseAwayError:

@@ -4,14 +4,12 @@ Each statement is a transaction of its own, so it sees everything that is commit
 so their calls run in threads of their own. The address contains a password, so no error contains the address.
 """
 
-import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from importlib import import_module
-from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import SplitResult, unquote
 
 from pydantic import SecretStr
@@ -19,7 +17,7 @@ from pydantic import SecretStr
 from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
 from streams.own_thread import in_own_thread
-from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
+from streams.sources.database_rows import DatabaseConnection, Row, away, plain
 
 #: What a person must correct: user or password, the name of database or table, a column, the user's right, TLS, or text
 #: that is not UTF-8.
@@ -137,8 +135,8 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
 _KINDS: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
-class ReadOnlyDatabase:
-    """A connection that is opened when it is first needed; `async with` closes it."""
+class ReadOnlyDatabase(DatabaseConnection):
+    """A MySQL, MariaDB or PostgreSQL database that is only read."""
 
     def __init__(self, address: SecretStr) -> None:
         """`address`: mysql://user:password@host:3306/database, or postgresql://…; raises EndError if it is not.
@@ -159,20 +157,10 @@ class ReadOnlyDatabase:
                 " postgresql://user:password@host:5432/database, followed by ?tls=verify to require TLS",
                 Exit.UNUSABLE,
             )
+        super().__init__()
         self._parts = parts
         self._driver = _DRIVERS[_KINDS[parts.scheme]]
         self._tls = ssl.create_default_context() if parts.query else None
-        self._connection: Any = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(TimeoutError):  # a call that is under way may hold the connection
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await in_own_thread(self._close)
 
     async def rows(self, statement: str) -> list[Row]:
         """Return the rows of a SELECT: JSON-compatible values by the columns' names in lower case.
@@ -210,9 +198,3 @@ class ReadOnlyDatabase:
                 f"reading this database needs a driver: pip install 'pulssi[{self._driver.extra}]'",
                 Exit.UNUSABLE,
             ) from None
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # it may be broken already
-                connection.close()

@@ -3,12 +3,9 @@
 The driver blocks, so its calls run in threads of their own. The address holds a password, and is in no error.
 """
 
-import asyncio
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -16,7 +13,7 @@ from pydantic import SecretStr
 from schemas.configuration.hook_models import urlsplit_or_none
 from schemas.exits import EndError, Exit
 from streams.own_thread import in_own_thread
-from streams.sources.database_rows import CLOSE_WITHIN_S, Row, away, plain
+from streams.sources.database_rows import DatabaseConnection, Row, away, plain
 
 PORT: Final = 1433
 _CONNECT_TIMEOUT_S: Final = 20.0
@@ -31,8 +28,8 @@ class RowReader(Protocol):
         ...
 
 
-class SqlServer:
-    """A connection that is made when it is first needed; `async with` ends it."""
+class SqlServer(DatabaseConnection):
+    """A SQL Server whose tables are read by their rising numbers."""
 
     def __init__(self, address: SecretStr) -> None:
         """`address`: mssql://user:password@host:1433/database. Raises EndError where it is none."""
@@ -41,18 +38,8 @@ class SqlServer:
             raise EndError(
                 "the database's address must look like mssql://user:password@host:1433/database", Exit.UNUSABLE
             )
+        super().__init__()
         self._parts = parts
-        self._connection: Any = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(TimeoutError):  # a call that is under way may hold the connection
-            async with asyncio.timeout(CLOSE_WITHIN_S):
-                await in_own_thread(self._close)
 
     async def rows(self, table: str, after: int, limit: int) -> list[Row]:
         """Return rows above a number, in order, as JSON could have them. Raises DatabaseAwayError."""
@@ -87,12 +74,6 @@ class SqlServer:
             cafile=import_module("certifi").where(),
             enc_login_only=False,
         )
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):  # it may be broken already
-                connection.close()
 
 
 def _driver() -> Any:  # noqa: ANN401 - it is there only where it was installed

@@ -98,7 +98,7 @@ class WatchedAccounts:
         return changed
 
     def _says_nothing(self) -> bool:
-        """Tell whether there is no file, or an empty one, as a full disk and a folder that is mounted anew leave."""
+        """Return whether the file is missing or empty, as it can be on a full disk or after a folder was remounted."""
         try:
             return self._folder is not None and not (self._folder / "sources.toml").read_bytes().strip()
         except OSError:

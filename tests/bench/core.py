@@ -185,7 +185,7 @@ def memory(contacts: int) -> Part:
         in_hand = process.submit(in_hand_by, contacts // TENTH).result()
     rows = [
         ("memory of an open contact of ten events", f"{grown:,.0f} bytes, {record:,.0f} of them its record"),
-        ("beside that, of each that is kept ready to go on (`contacts_in_hand`)", f"{in_hand:,.0f} bytes"),
+        ("in addition, of each contact that is kept unpacked (`contacts_in_hand`)", f"{in_hand:,.0f} bytes"),
     ]
     return Part(rows, [f"growth of resident size over {contacts:,} contacts, ids of 36 characters"])
 

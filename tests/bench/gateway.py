@@ -112,7 +112,7 @@ def _measure(kafka: KafkaServer, folder: Path, seconds: float, rounds: int) -> P
         ("of one core, the gateway", spread(shares, "{:.0%}")),
     ]
     load = f"{CONNECTIONS} connections, hooks of {HOOK_BYTES:,} bytes, {rounds} rounds of {seconds:g} s"
-    return Part(rows, [f"the gateway on one core, Apache Kafka and the caller beside it, {load}"])
+    return Part(rows, [f"the gateway on one core, Apache Kafka and the caller on the same machine, {load}"])
 
 
 def run(seconds: float, rounds: int) -> Part:

@@ -69,7 +69,7 @@ def _measure(kafka: KafkaServer, folder: Path, minutes: int) -> Part:
         ("memory when Kafka is back", f"{again:,.0f} MiB"),
     ]
     load_words = f"{VENDORS} hooks of {HOOK_BYTES:,} bytes under way at any time for {minutes} minutes"
-    return Part(rows, [f"the gateway on one core, Apache Kafka and the callers beside it, {load_words}"])
+    return Part(rows, [f"the gateway on one core, Apache Kafka and the callers on the same machine, {load_words}"])
 
 
 def run(minutes: int) -> Part:

@@ -102,7 +102,7 @@ def run(pages: int, rate: int, seconds: int, *, archive: bool) -> Part:
         ("pushes a second, four at most", f"{pushes:.1f}"),
         ("bytes a second to all pages, compressed", f"{sent / 1e6:,.2f} MB"),
         ("bytes a second to a page", f"{sent / pages / 1e3:,.1f} kB"),
-        *((f"beside it: {name}, CPU seconds a second", f"{share:.2f}") for name, share in cores.items()),
+        *((f"meanwhile: {name}, CPU seconds a second", f"{share:.2f}") for name, share in cores.items()),
     ]
     where = ["Apache Kafka, worker, wallboard and SLA engine" + (", ClickHouse and sink" * archive) + " on these cores"]
     pace = f"Over {took:.0f} s; {mean_rate:,.0f} events/s on average, the rise to the rate included."

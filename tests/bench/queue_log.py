@@ -119,5 +119,5 @@ def run(count: int, rounds: int) -> Part:
         ("rows mapped in a second of processor time, the fast way", spread(fast)),
         ("rows mapped in a second of processor time, as any payload is", spread(slow)),
     ]
-    where = f"Apache Kafka beside it, {len(lines):,} rows that give {found[0].events:,} events, {rounds} rounds"
+    where = f"Apache Kafka on the same cores, {len(lines):,} rows that give {found[0].events:,} events, {rounds} rounds"
     return Part(table, [where])

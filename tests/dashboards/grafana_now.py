@@ -1,4 +1,4 @@
-"""Six hours of a small centre up to this moment, and what the parts tell of themselves, in a database of its own.
+"""Six hours of a small centre up to this moment, and the parts' own metrics, in a database of its own.
 
 The contacts are the same in every run: simulated at a day of the past, and moved to now.
 """

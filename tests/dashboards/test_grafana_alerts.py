@@ -201,7 +201,7 @@ def test_without_any_row_of_the_engine_nothing_is_without_data(database: Setting
 
 
 def test_only_the_policys_own_window_counts(database: Settings, client: Client) -> None:
-    """Rows of burn rates stand beside it; where the window changes on a day, the one that is told last counts."""
+    """Rows of burn rates have other windows; where the window changes on a day, the row written last counts."""
     changed = CALL._replace(window_ms=2 * HOUR)
     rules_of = Rules(policies=(CALL,), policies_from=((T0 + DAY_MS, (changed,)),))
     site = Site(rules=rules_of)

@@ -209,7 +209,7 @@ def test_push_brings_everything_and_leaves_what_is_others(grafana: StandIn) -> N
 
 @pytest.mark.parametrize("options", [(), ("--notify", "slack", "--notify", "webhook", "--config", "WHOLE")])
 def test_a_second_push_writes_nothing(grafana: StandIn, options: tuple[str, ...], tmp_path: Path) -> None:
-    """Where all is as it should be no rule begins anew, and no dashboard gets a version."""
+    """Where nothing differs, no rule is restarted and no dashboard gets another version."""
     for name, text in centres.files("whole").items():
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     options = tuple(str(tmp_path) if word == "WHOLE" else word for word in options)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from dashboards.wallboard.alert_list import AlertsReading, FiringAlerts
-from dashboards.wallboard.snapshot import Beside, Configured, PastReading, Snapshots
+from dashboards.wallboard.snapshot import AlertsAndPast, Configured, PastReading, Snapshots
 from schemas.boards import Board
 from schemas.policies import Policy, Rules
 from streams.kafka.topic_reader import TopicRecord
@@ -65,8 +65,8 @@ def snapshots() -> Snapshots:
     return Snapshots(view, Configured(RULES, time_zone="Europe/Helsinki"))
 
 
-def _said(snapshots: Snapshots, beside: Beside = Beside(), window: str = "60m") -> dict[str, Any]:  # noqa: B008 - frozen
-    said: dict[str, Any] = orjson.loads(snapshots.take(LIVE, NOW, beside).message(Board(), (window,)))
+def _said(snapshots: Snapshots, known: AlertsAndPast = AlertsAndPast(), window: str = "60m") -> dict[str, Any]:  # noqa: B008 - frozen
+    said: dict[str, Any] = orjson.loads(snapshots.take(LIVE, NOW, known).message(Board(), (window,)))
     return said
 
 
@@ -75,8 +75,8 @@ def _group(said: dict[str, Any], channel: str | None = "call", queue: str | None
     return found
 
 
-def _with_past() -> Beside:
-    return Beside(past=_past(), past_reading=PastReading("ready", "", NOW - 5))
+def _with_past() -> AlertsAndPast:
+    return AlertsAndPast(past=_past(), past_reading=PastReading("ready", "", NOW - 5))
 
 
 def test_due_contacts(snapshots: Snapshots) -> None:
@@ -159,8 +159,8 @@ def test_projections(snapshots: Snapshots) -> None:
 
 def test_without_the_last_weeks_nothing_is_made_up(snapshots: Snapshots) -> None:
     """What was so far is known; all else is null, and why stands in the message."""
-    beside = Beside(past_reading=PastReading("failed", "ClickHouse does not answer"))
-    said = _said(snapshots, beside)
+    known = AlertsAndPast(past_reading=PastReading("failed", "ClickHouse does not answer"))
+    said = _said(snapshots, known)
     assert said["past"] == {"state": "failed", "reason": "ClickHouse does not answer", "read_at": None}
     assert _group(said)["compared"] == {"offered_now": 210, "offered_then": None, "weeks": 0}
     day = _group(said)["projection"]["day"]
@@ -181,7 +181,7 @@ def test_alerts_are_in_the_message(snapshots: Snapshots) -> None:
     }
     assert said == unknown
     alerts = FiringAlerts()
-    live = Beside(alerts, AlertsReading("live", ""))
+    live = AlertsAndPast(alerts, AlertsReading("live", ""))
     assert _said(snapshots, live)["alerts"] == {"state": "live", "reason": "", "total": 0, "silenced": 0, "listed": []}
     alerts.apply([TopicRecord(0, 0, b"a", alert(key="a").model_dump_json().encode())])
     said = _said(snapshots, live)["alerts"]
@@ -192,9 +192,9 @@ def test_the_last_weeks_of_a_queue_without_contacts_today(snapshots: Snapshots) 
     """They are in its channel's, and a channel without contacts today is in the board's."""
     past = _past()
     more = dict.fromkeys((("call", "old"), ("email", "old")), past.arrivals["email", "sales"])
-    beside = Beside(past=past._replace(arrivals={**past.arrivals, **more}, channels={"chat": NOW}))
+    known = AlertsAndPast(past=past._replace(arrivals={**past.arrivals, **more}, channels={"chat": NOW}))
     board = Board("b", queues=("sales", "old"))
-    said = orjson.loads(snapshots.take(LIVE, NOW, beside).message(board, ("60m",)))
+    said = orjson.loads(snapshots.take(LIVE, NOW, known).message(board, ("60m",)))
     assert [(each["channel"], each["queue"]) for each in said["groups"]] == [
         (None, None),
         ("call", None),
@@ -202,5 +202,5 @@ def test_the_last_weeks_of_a_queue_without_contacts_today(snapshots: Snapshots) 
     ]
     centre, channel, sales = (each["compared"]["offered_then"] for each in said["groups"])
     assert (channel, centre) == (sales * 5 / 4, sales * 7 / 4)
-    by_channel = snapshots.take(LIVE, NOW, beside).message(Board("c", channels=("call", "email")), ("60m",))
+    by_channel = snapshots.take(LIVE, NOW, known).message(Board("c", channels=("call", "email")), ("60m",))
     assert orjson.loads(by_channel)["groups"][0]["compared"]["offered_then"] == centre

@@ -40,6 +40,20 @@ def test_every_schema_is_one() -> None:
         Draft202012Validator.check_schema(json.loads(path.read_text()))
 
 
+def test_keys_that_take_a_time_are_described_so() -> None:
+    """A policy or a maintenance may begin at a time of a day; a calendar's hours change with a day."""
+    text = (ROOT / "docs/configuration.md").read_text()
+    rows = dict(
+        line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| `[[") and "] valid_from`" in line
+    )
+    assert rows == {
+        "| `[[calendar]] valid_from`": "a day",
+        "| `[[policy]] valid_from`": "a day, or a time",
+        "| `[[tag]] valid_from`": "a day, or a time",
+        "| `[[maintenance]] valid_from`": "a day, or a time",
+    }
+
+
 def test_settings_schema() -> None:
     """Each setting is in it with its meaning and its default; others are not allowed."""
     schema = json.loads((ROOT / "schemas/json/settings.schema.json").read_text())

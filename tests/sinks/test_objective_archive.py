@@ -9,7 +9,7 @@ from schemas.objectives import Objective, ObjectiveKey, encode_objective_key
 from schemas.settings import Settings
 from sinks.objective_archive import objective_rows
 from sinks.store_protocol import Batch
-from streams.alert_engine.alert_log import AlertLog, told_objectives
+from streams.alert_engine.alert_log import AlertLog, reported_objectives
 from streams.alerts.objective_reports import Due
 from streams.clickhouse.connection import connect
 from streams.kafka.topic_reader import TopicRecord
@@ -102,11 +102,11 @@ async def test_from_the_engines_topic_into_clickhouse(settings: Settings) -> Non
     async with sink(settings):
         await log.write([], objectives=Due((_objective(), _objective(policy="other"))))
         await _count(settings, 2)
-        assert min(await told_objectives(settings)) == key
+        assert min(await reported_objectives(settings)) == key
         await log.write([], objectives=Due((), (key,)))
         await _count(settings, 1)
     await log.stop()
-    assert len(await told_objectives(settings)) == 1
+    assert len(await reported_objectives(settings)) == 1
 
 
 async def _count(settings: Settings, wanted: int) -> None:

@@ -30,7 +30,7 @@ from tests.until import until
 
 EVENTS: Final = 6_000
 OPEN_WITHIN_S: Final = 90.0
-#: What a worker logs whose group assigns anew.
+#: What a worker logs when its group assigns partitions again.
 REBALANCING: Final = "because it is rebalancing"
 _OPENED: Final = re.compile(r"takeover: (\S+/\d+): open,")
 

@@ -1,7 +1,7 @@
 """Alerts for Alertmanager's API v2, which knows an alert by its labels: no value, count or time is among them.
 
-Alertmanager takes an alert that is not sent again for resolved. So a firing one is sent every `RESEND_EVERY_S` with an
-end that lies beyond the next of these, and a resolved one with its real end for as long.
+Alertmanager treats an alert that is not sent again as resolved. So a firing one is sent every `RESEND_EVERY_S`, with an
+end that is later than the next sending; a resolved one is sent with its real end for five more minutes.
 """
 
 from typing import Any, Final
@@ -29,12 +29,12 @@ def body(message: Message, alert: Alert) -> bytes:
 
 
 def with_end(alerts: bytes, at_ms: int) -> bytes:
-    """Have alerts that fire end some minutes after this time."""
+    """Give firing alerts an end some minutes after this time."""
     return orjson.dumps([{"endsAt": timestamp(at_ms + _LIVES_MS), **alert} for alert in orjson.loads(alerts)])
 
 
 def sent_again_ms(resolved_at: int | None, at_ms: int) -> int | None:
-    """Tell when to send an alert again after it was sent at that time; None: its end is known for long enough."""
+    """Return when to send an alert again after it was sent at that time; None: its end was sent for long enough."""
     due = at_ms + RESEND_EVERY_S * 1000
     return due if resolved_at is None or due <= resolved_at + _RESOLVED_FOR_MS else None
 

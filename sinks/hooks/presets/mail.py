@@ -1,4 +1,4 @@
-"""An e-mail, in plain text; all of one alert are one thread, and no out-of-office note comes back."""
+"""Writes an e-mail, in plain text. All e-mails of one alert are one thread, and ask for no out-of-office notes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -84,7 +84,7 @@ def _contacts(threads: Threads, period: Period, after: tuple[Any, ...]) -> Itera
         if len(payloads) >= PAGE:
             yield Page(tuple(payloads), last, told / max(1, len(threads)))
             payloads = []
-    # A later run reads what came since, in old contacts too: it begins anew.
+    # A later run reads what came since, in old contacts too: it starts from the beginning.
     yield Page(tuple(payloads), {}, 1.0)
 
 

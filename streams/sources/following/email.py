@@ -100,7 +100,9 @@ class _Following:
             if mark is None:
                 mark = self._marks[_key(folder)] = await opened.end()
             if not opened.knows(mark):
-                _LOG.warning("%s: folder %s is numbered anew and is read again", self._account.path, folder.name)
+                _LOG.warning(
+                    "%s: the mails of folder %s have new numbers: it is read again", self._account.path, folder.name
+                )
                 self._refused.clear()
                 return
             async for found in opened.before(mark):

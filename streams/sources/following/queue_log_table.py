@@ -88,7 +88,7 @@ class QueueLogTable:
             if len(rows) < ROWS_AT_ONCE:
                 break
         else:
-            await self._begin_anew_if_numbered_anew()
+            await self._reread_if_ids_restarted()
         now_s = asyncio.get_running_loop().time()
         if self._passed.awaited and now_s - self._looked_at_s >= LATE_EVERY_S:
             self._looked_at_s, looked_at = now_s, self._passed.clock()  # a page may take minutes to be sent
@@ -114,14 +114,16 @@ class QueueLogTable:
             f" ORDER BY id LIMIT {ROWS_AT_ONCE:d}"
         )
 
-    async def _begin_anew_if_numbered_anew(self) -> None:
-        """Begin at the first row again if the ids restarted, because the table was recreated or emptied."""
+    async def _reread_if_ids_restarted(self) -> None:
+        """Read from the first row again if the ids restarted, because the table was recreated or emptied."""
         rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
         for row in rows:
             number = self._number(row)
             # If only newer rows were deleted, the last row was read before and is unchanged.
             if number < self._passed.highest and self._last.get(number) != _body(row):
-                _LOG.warning("%s: the rows of %s are numbered anew: read from the first", self._path, self._table)
+                _LOG.warning(
+                    "%s: the ids of %s have restarted: its rows are read from the first", self._path, self._table
+                )
                 self._passed = PassedOver(0)
 
     def _page(self, rows: Sequence[Row]) -> Page:

@@ -50,7 +50,7 @@ class MailFolder(Protocol):
         ...
 
     def knows(self, mark: Mark) -> bool:
-        """Tell whether a mark still means something; an IMAP folder may have been numbered anew."""
+        """Tell whether a mark is still valid: an IMAP server may have given all mails of a folder new numbers."""
         ...
 
     def before(self, mark: Mark) -> AsyncIterator[FoundMails]:

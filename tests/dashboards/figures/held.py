@@ -12,7 +12,7 @@ from tests.dashboards.grafana_days import SITE, Days
 from tests.dashboards.grafana_macros import Range
 from tests.dashboards.grafana_now import Now
 
-#: Three days of the past; five weeks of the past; contacts of the last hours, and what the parts tell of themselves.
+#: Three days of the past; five weeks of the past; contacts of the last hours, and the parts' own metrics.
 Scene = Literal["days", "weeks", "now"]
 Answer = list[dict[str, Any]]
 

@@ -145,7 +145,7 @@ def compared(panel: Asked) -> None:
 
 @held("days", "Live floor / Offered, answered, abandoned")
 def volumes(panel: Asked) -> None:
-    """A row for each hour, zeros where nothing happened; `until` lies behind the last contact, and in the hour."""
+    """A row for each hour, zeros where nothing happened; `until` is after the last contact, and in the same hour."""
     of = groups(only(panel.days.told, *OUTCOMES), hour)
     rows = {at(row["time"]): row for row in panel()}
     over = panel.days.over

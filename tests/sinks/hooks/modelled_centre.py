@@ -56,7 +56,7 @@ class _FencedTopic:
         self._log, self._life = _WORLD.get().logs[topic], LIFE.get()
         self._epoch = -1
         self.is_recreated = False
-        self.recreated_beside = set[str]()
+        self.recreated_others = set[str]()
         #: Transactions.
         self.written = 0
 
@@ -72,8 +72,8 @@ class _FencedTopic:
         records.pop(OPENING_KEY, None)
         return records
 
-    async def write(self, records: Iterable[tuple[bytes, bytes | None]], beside: object = None) -> None:
-        del beside  # what is told of objectives: no state follows from it
+    async def write(self, records: Iterable[tuple[bytes, bytes | None]], others: object = None) -> None:
+        del others  # the records of objectives: no state follows from them
         piece = list(records)
 
         def commit() -> None:
@@ -238,7 +238,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.alert_engine.engine.JUDGE_EVERY_S", 5.0)
     monkeypatch.setattr("streams.alert_engine.engine.JournalFollower", _Journals)
     monkeypatch.setattr("streams.alert_engine.engine.DeadLetterCount", _DeadLetters)
-    monkeypatch.setattr("streams.alert_engine.engine.told_objectives", _told_objectives)
+    monkeypatch.setattr("streams.alert_engine.engine.reported_objectives", _reported_objectives)
     monkeypatch.setattr("streams.alert_engine.alert_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.delivery_log.FencedTopic", _FencedTopic)
     monkeypatch.setattr("sinks.hooks.deliverer.reading", _reading)
@@ -246,7 +246,7 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.hooks.outbox.Sender", _Sender)
 
 
-async def _told_objectives(settings: object) -> list[bytes]:
+async def _reported_objectives(settings: object) -> list[bytes]:
     del settings
     return []
 

@@ -205,7 +205,7 @@ _SLACK: Final = 'type = "slack"\nurl_env = "SLACK"'
         ),
         (
             _entry(_SLACK + '\nevents = ["tags"]'),
-            "hooks.toml:1: destination 'a': needs filter.tags: the tags that it is told of",
+            "hooks.toml:1: destination 'a': needs filter.tags: the tags that it gets messages about",
         ),
         (_entry(_SLACK + '\nto = ["a@b"]'), "hooks.toml:1: destination 'a': `sender` and `to` are for e-mail"),
         (

@@ -177,7 +177,7 @@ def test_any_split_and_repetition_equals_a_plain_addition(batches: list[tuple[li
         counted = {key: (seen.measured.n, seen.measured.bad) for key, seen in found.items() if key in keys}
         assert {key: value for key, value in counted.items() if value[0]} == plain(panes, now)
         if again:
-            anew = AlertView(RULES, ALERT_RULES)
-            anew.observations(now, keys, PipelineReading())
-            anew.feed(fed)
-            assert anew.observations(now, keys, PipelineReading()) == found, "as after a restart"
+            restarted = AlertView(RULES, ALERT_RULES)
+            restarted.observations(now, keys, PipelineReading())
+            restarted.feed(fed)
+            assert restarted.observations(now, keys, PipelineReading()) == found, "as after a restart"

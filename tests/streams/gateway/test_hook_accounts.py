@@ -237,7 +237,7 @@ def test_a_file_that_is_unusable_changes_nothing(
 def test_a_file_that_is_gone_or_empty_changes_nothing(
     tmp_path: Path, watched: HookAccounts, caplog: pytest.LogCaptureFixture, *, is_gone: bool
 ) -> None:
-    """A full disk and a folder that is mounted anew leave such a file: no vendor is told to give its hooks up."""
+    """A full disk or a remounted folder can leave such a file: no vendor gets an answer that makes it give up."""
     caplog.set_level("INFO")
     before, file = watched.accounts, tmp_path / "sources.toml"
     file.unlink() if is_gone else file.write_text("\n")

@@ -64,7 +64,7 @@ def test_who_leaves_while_its_entries_fall_due_has_no_more() -> None:
 
 
 def test_those_who_left_take_no_more_room_than_those_who_live() -> None:
-    """Many come and go, and nothing falls due; where nobody has left nothing is made anew."""
+    """Many come and go, and nothing falls due; where nobody has left, no heap is rebuilt."""
     deadlines, owners = Deadlines[Owner, int](), [Owner(name) for name in range(2_000)]
     for owner in owners:
         deadlines.add(9, owner, 0)

@@ -197,7 +197,7 @@ async def test_it_backs_off(tmp_path: Path) -> None:
 async def test_a_vendor_that_asks_for_ever_is_asked_again(
     tmp_path: Path, headers: dict[str, str], waited: float
 ) -> None:
-    """One wrong header costs minutes, and not all hooks until the gateway is started anew."""
+    """One wrong header costs minutes, and not all hooks until the gateway is restarted."""
     clock = Clock()
     async with fetching(tmp_path, clock) as (vendor, fetcher):
         vendor.answer = lambda: web.Response(status=429, headers=headers)

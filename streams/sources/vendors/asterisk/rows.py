@@ -84,7 +84,7 @@ def table_row(payload: Payload, account: AccountRules) -> Row:
     is_number = number.isascii() and number.isdecimal()
     return _row(
         at,
-        f"{at}:{number}" if is_number else at,  # with the time: a table that is made anew has the same numbers again
+        f"{at}:{number}" if is_number else at,  # with the time: a recreated table has the same ids again
         [call, queue, optional_text_at(found, "agent"), text_at(found, "event")],
         parameters,
         int(number) if is_number and len(number) <= _NUMBER_DIGITS else 0,

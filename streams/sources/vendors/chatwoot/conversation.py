@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from schemas.topics import Channel
 from streams.sources.adapter import AccountRules, Event, UnmappableError
 from streams.sources.contact_events import ContactEvents
-from streams.sources.pseudonyms import pseudonym
+from streams.sources.pseudonyms import customer_pseudonym
 from streams.sources.vendor_values import list_at, optional_text_at, text_at, time_of, value_at
 
 #: Statements come after the messages of their time, whose `seq` is their id.
@@ -83,9 +83,7 @@ class Conversation:
     def __init__(self, facts: ConversationFacts, account: AccountRules) -> None:
         self.facts = facts
         self._account = account
-        # Numbers of two systems are not the same person's.
-        who = f"{account.source}:{account.account}:{facts.customer}" if facts.customer else ""
-        customer = pseudonym(account.pseudonym_key, who)
+        customer = customer_pseudonym(account, facts.customer)
         self._made = ContactEvents(account, facts.number, facts.channel, customer_id=customer)
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from schemas.topics import Channel
 from streams.sources.adapter import AccountRules, Event, UnmappableError
 from streams.sources.contact_events import ContactEvents
-from streams.sources.pseudonyms import pseudonym
+from streams.sources.pseudonyms import customer_pseudonym
 from streams.sources.vendor_values import JsonObject, optional_text_at, text_at, time_of
 from streams.sources.vendors.zendesk.via import FORMS, OUTBOUND_CALLS, WITHOUT_COMMENTS, channel_of, via_of
 
@@ -66,9 +66,7 @@ class Ticket:
         self.facts = facts
         self._priority_field = priority_field
         self._account = account
-        # Numbers of two systems are not the same person's.
-        who = f"{account.source}:{account.account}:{facts.requester}" if facts.requester else ""
-        customer = pseudonym(account.pseudonym_key, who)
+        customer = customer_pseudonym(account, facts.requester)
         self._made = ContactEvents(account, facts.ticket_id, facts.channel, customer_id=customer)
 
     @property

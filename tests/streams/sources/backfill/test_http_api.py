@@ -119,7 +119,7 @@ async def test_each_vendor_is_signed_in_to_in_its_own_way(
 
 
 async def test_it_keeps_to_the_rate() -> None:
-    """Thirty a minute: two seconds from one to the next; where none are left, until the vendor counts anew."""
+    """Thirty a minute: two seconds from one to the next; where none are left, until the vendor's next minute."""
     clock = Clock()
     answers = ok(), ok(X_RateLimit_Remaining="0", X_RateLimit_Reset=str(clock.at + 33)), ok()
     async with serving(*answers) as (url, _), api_of(clock, account("intercom", url, requests_per_minute=30)) as api:

@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_change_of_others_disturbs_nobody(folder: Path) -> None:
-    """Words, and accounts that are not followed: mailboxes and logs are read on, without beginning anew."""
+    """Words, and accounts that are not followed: mailboxes and logs are read on, without a restart."""
     followed = FollowedAccounts(Settings(), lambda _: True)
     before = list(followed.followings)
     (folder / "sources.toml").write_text(

@@ -75,7 +75,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def make(server: DatabaseServer, time: str = "varchar(26)", data: str = _FIVE, number: str | None = None) -> None:
-    """Make the table anew, with columns of those types."""
+    """Recreate the table, with columns of those types."""
     numbered = _NUMBERED[server.scheme] if number is None else number
     columns = ", ".join(filter(None, (numbered, f"time {time}", _TEXTS, data)))
     execute(server, "DROP TABLE IF EXISTS queue_log", f"CREATE TABLE queue_log ({columns})")
@@ -244,14 +244,14 @@ async def test_a_number_without_a_row_is_given_up(table: DatabaseServer, monkeyp
 
 
 async def test_a_table_that_is_emptied(table: DatabaseServer, caplog: pytest.LogCaptureFixture) -> None:
-    """Its numbers begin anew, and so does the reading; the rows of both are events of their own."""
+    """Its ids restart, so it is read from its first row; the old and the new rows are different events."""
     execute(table, row(1), row(2), row(3))
     async with followed(table) as found:
         await until(lambda: len(found.numbers()) == 3)
         make(table)
         execute(table, row(1, "2026-03-02 10:00:00.5"))
         await until(lambda: len(found.numbers()) == 4)
-    assert "numbered anew" in caplog.text
+    assert "the ids of queue_log have restarted" in caplog.text
     assert found.position == {"id": 1}
     assert len({(event["contact_id"], event["event_id"]) for event in found.events()}) == 4
 
@@ -267,7 +267,7 @@ async def test_rows_that_are_deleted(table: DatabaseServer, asked: list[str], ca
         execute(table, row(5))
         await until(lambda: 5 in found.numbers())
     assert found.numbers() == [1, 2, 3, 4, 5]
-    assert "numbered anew" not in caplog.text
+    assert "have restarted" not in caplog.text
 
 
 async def test_a_server_that_goes_away(table: DatabaseServer) -> None:

@@ -83,7 +83,7 @@ async def test_it_goes_on_where_it_was(dovecot: Dovecot) -> None:
 
 
 async def test_a_move_and_a_new_numbering_tell_nothing_new(dovecot: Dovecot) -> None:
-    """A mail that is moved has a new number, and a folder that is made anew other ones: each mail counts once."""
+    """A moved mail gets a new number, and so do all mails of a recreated folder: each mail counts once."""
     kept = account(url_imap=dovecot.url, folders=["INBOX", "Done"])
     async with Followed(kept, LONG_AGO) as followed:
         dovecot.put(written(), written(number=5, subject="Address"))

@@ -151,7 +151,7 @@ async def test_rooms_are_followed(giosg: BaseTestServer, tmp_path: Path) -> None
     assert len(map_payload(ADAPTER, "rooms", Payload(page.payloads[0].body), ACCOUNT).states) == 2
     dead = account._replace(token=SecretStr("gone"))
     async with HttpApi(dead) as api:
-        with pytest.raises(FollowError, match="make it anew"):
+        with pytest.raises(FollowError, match="make a new one"):
             await anext(FOLLOWER(dead, api, None))
 
 

@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from deploy.embedded import UnavailableError, stack_state
 from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
-from deploy.embedded.stack_layout import GATEWAY, SERVERS, StackLayout, part_groups, plan_layout
+from deploy.embedded.readiness_probes import http_fault
+from deploy.embedded.stack_layout import GATEWAY, MAY_AWAIT_OPERATOR, SERVERS, StackLayout, part_groups, plan_layout
 from deploy.embedded.stack_output import TerminalOutput
 from deploy.embedded.stack_state import PartState, StackState
 from deploy.embedded.supervisor import PartDiedError, PartGroup, StopRequested, Supervisor
@@ -65,6 +66,9 @@ async def _supervise(
         output.say(f"  {'data':<11} {layout.folder}\n")
         for group in extra(layout, output):
             await supervisor.start(*group)
+        for name in (name for name in layout.own_parts if name in MAY_AWAIT_OPERATOR):
+            if fault := await asyncio.to_thread(http_fault, f"{layout.url_of(name)}readyz"):
+                output.say(f"{name} is not ready: {fault}")
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
         output.say(f"{runs}; Ctrl-C or `pulssi down` ends it")

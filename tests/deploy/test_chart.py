@@ -29,6 +29,7 @@ FULL: Final = {
     "autoscaling": {"enabled": True},
     "clickhouse": {"cluster": "floor", "quorum": 2, "passwordsSecret": "pulssi-passwords"},
     "existingSecretFiles": "pulssi-files",
+    "kafka": {"brokers": "kafka-0.kafka:9094,kafka-1.kafka:19092"},
     "wallboard": {"passwordHash": True},
     "trustedProxies": ["10.0.0.0/8"],
     "image": {"digest": f"sha256:{'0' * 64}"},
@@ -273,7 +274,7 @@ def test_what_each_part_has_to_reach_is_open(tmp_path: Path) -> None:
                 ports |= {each["port"] for rule in policy.get("egress", ()) for each in rule["ports"]}
         return ports
 
-    servers, outward, databases = {53, 9092, 8123, 8443}, {443, 465, 587, 993}, {1433, 3306, 5432}
+    servers, outward, databases = {53, 9092, 9094, 19092, 8123, 8443}, {443, 465, 587, 993}, {1433, 3306, 5432}
     assert open_ports("worker") == open_ports("sink") == open_ports("alerts") == open_ports("migrate") == servers
     assert open_ports("hooks") == open_ports("gateway") == open_ports("wallboard") == servers | outward
     assert open_ports("follow") == servers | outward | databases

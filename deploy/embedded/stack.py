@@ -31,6 +31,13 @@ RECOVERY_NOTICE: Final = "the last run did not end in order: Kafka and ClickHous
 ExtraParts: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[PartGroup]]
 
 
+def _awaiting_operator(parts: Sequence[PartState]) -> list[str]:
+    """Say of each part that has started why it is not ready: somebody must act."""
+    asked = [part for part in parts if part.name in MAY_AWAIT_OPERATOR and part.state == "ready"]
+    faults = ((part.name, http_fault(f"{part.url}readyz")) for part in asked)
+    return [f"{name} is not ready: {fault}" for name, fault in faults if fault]
+
+
 async def _supervise(
     layout: StackLayout, groups: Sequence[PartGroup], extra: ExtraParts, output: TerminalOutput
 ) -> int:
@@ -66,9 +73,8 @@ async def _supervise(
         output.say(f"  {'data':<11} {layout.folder}\n")
         for group in extra(layout, output):
             await supervisor.start(*group)
-        for name in (name for name in layout.own_parts if name in MAY_AWAIT_OPERATOR):
-            if fault := await asyncio.to_thread(http_fault, f"{layout.url_of(name)}readyz"):
-                output.say(f"{name} is not ready: {fault}")
+        for line in await asyncio.to_thread(_awaiting_operator, supervisor.states()):
+            output.say(line)
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
         output.say(f"{runs}; Ctrl-C or `pulssi down` ends it")

@@ -81,8 +81,9 @@ image: sbom ## the container image (needs Docker); IMAGE=registry.example/pulssi
 
 COMPOSE := docker compose --file deploy/compose/compose.yaml
 compose-up: image ## all of Pulssi in containers (needs Docker); PROFILES=demo adds a simulated contact centre
-	deploy/compose/make-secrets.sh
-	@[ -d deploy/compose/config ] || $(BIN)/pulssi init deploy/compose/config
+	@# Folders as Compose reads them, from its file's; readable by the containers' user.
+	@umask 022 && cd deploy/compose && ./make-secrets.sh "$${PULSSI_SECRETS_FOLDER:-./secrets}" && \
+		{ [ -d "$${PULSSI_CONFIG_FOLDER:-./config}" ] || "$(CURDIR)/$(BIN)/pulssi" init "$${PULSSI_CONFIG_FOLDER:-./config}" > /dev/null; }
 	PULSSI_IMAGE=$(IMAGE) $(COMPOSE) $(foreach profile,$(PROFILES),--profile $(profile)) up --detach
 
 compose-down: ## end the containers; what they have written stays

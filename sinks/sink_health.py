@@ -75,14 +75,18 @@ class SinkHealth:
         histograms = self._freshness, self._durations, self._insert_rows
         return Health(
             ready=self._unready,
+            started=self._unstarted,
             progress=self._stuck,
             metrics=lambda: render(self._readings(), histograms),
             slow=lambda: health_line(self.activities),
         )
 
     def _unready(self) -> str | None:
-        held = "; ".join(self.held.values())
-        return held or self.kafka.unready() or health_line(self.activities) or self.waiting_for
+        return "; ".join(self.held.values()) or self._unstarted()
+
+    def _unstarted(self) -> str | None:
+        """Say why the sink does not write what it may; held partitions wait for another version, not for it."""
+        return self.kafka.unready() or health_line(self.activities) or self.waiting_for
 
     def _stuck(self) -> str | None:
         still = self._monotonic() - self._beat

@@ -65,6 +65,10 @@ WHERE {IN_RANGE} AND {SELECTED}
 GROUP BY channel, queue
 ORDER BY "Level" ASC NULLS LAST, channel, queue"""
 
+#: Why no queue has a level of its own.
+NO_TARGET: Final = 'No queue has a target for its own wait; policies.toml sets one: metric = "queue_wait"'
+NO_VISIT: Final = "In this range no visit ended in a queue that has a target for its own wait"
+
 
 def queues(site: Site) -> Json:
     """Describe the dashboard."""
@@ -110,12 +114,12 @@ def queues(site: Site) -> Json:
     )
     own = table(
         "Queues' own service level, the worst first",
-        "Of visits that a policy on queue_wait applied to, in the minute in which they ended: also of queues that "
-        "are fed by "
-        "transfers, whose contacts have no first response. Empty where no policy is on queue_wait.",
+        f"Of visits, in the minute in which they ended, held against the queue's own target. {FORMULA} The target is "
+        'that of a policy with metric = "queue_wait" in policies.toml; a queue without one is left out. Queues that '
+        "contacts are transferred to have a level here: elsewhere, only a contact's first response counts.",
         QUEUE_LEVEL,
         (*QUEUE, column("Level", SHARE)),
-        empty="No policy on queue_wait applied in this range",
+        empty=NO_VISIT if any(policy.metric == "queue_wait" for policy in site.policies()) else NO_TARGET,
     )
     answered = stat(
         "Answered", "Contacts that got their first response in the range.", queries.count_by_channel("first_response")

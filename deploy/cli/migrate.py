@@ -1,10 +1,12 @@
 """`pulssi migrate`: topics and ClickHouse's schema as they must be; a second run changes nothing."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,6 +14,9 @@ from deploy.cli.common import NearestChoice, fail, json_option, running_stack_op
 from deploy.cli.config_option import config_option
 from schemas.exits import Exit
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.kafka.topic_migration import TopicsReport
 
 POLL_S: Final = 0.5
 
@@ -48,26 +53,32 @@ def _wait_for_server(what: str, fault: Callable[[], str | None], wait_s: float) 
 def migrate(data: Path | None, wait_s: float, only: str | None, *, as_json: bool) -> None:
     """Create or update the topics and ClickHouse's schema.
 
-    `pulssi up` does this by itself at each start. No topic, event or number is deleted. A partition count that differs
-    from the settings is refused, with the fix (exit 1).
+    `pulssi up` does this by itself at each start. No topic, event or number is deleted. A partition count that is below
+    the settings is refused, with the fix (exit 1). A source topic that has another count than its journal is left as it
+    is, and named: workers refuse it, and all else is migrated.
 
     Example: pulssi migrate --wait 60
     """
     settings = stack_settings(data)
     report: dict[str, Any] = {"ok": True}
     refused: list[str] = []
+    uneven: dict[str, None] = {}
     if only != "clickhouse":
-        refused = _migrate_topics(settings, wait_s, report, as_json=as_json)
+        found = _migrate_topics(settings, wait_s, report, as_json=as_json)
+        refused = [step.topic.name for step in found.refused]
+        uneven = dict.fromkeys(note for step in found.uneven for note in step.notes)
     if only != "topics" and not refused:
         _migrate_schema(settings, wait_s, report, as_json=as_json)
     if as_json:
         click.echo(json.dumps(report, indent=2, default=str))
+    for why in uneven:
+        click.echo(why, err=True)
     if refused:
         fail(f"{len(refused)} topics are refused, nothing was changed: {refused[0]}", Exit.NO)
 
 
-def _migrate_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> list[str]:
-    """Migrate the topics; returns the names of those that are refused."""
+def _migrate_topics(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> TopicsReport:
+    """Migrate the topics."""
     from kafka.errors import KafkaError
 
     from deploy.embedded.readiness_probes import broker_fault
@@ -89,9 +100,9 @@ def _migrate_topics(settings: Settings, wait_s: float, report: dict[str, Any], *
         ],
     }
     for step in () if as_json else found.topics:
-        notes = "".join(f"\n    {note}" for note in step.notes)
+        notes = "" if step in found.uneven else "".join(f"\n    {note}" for note in step.notes)
         click.echo(f"topic {step.topic.name}: {step.state}, {step.topic.partitions} partitions{notes}")
-    return [step.topic.name for step in found.refused]
+    return found
 
 
 def _migrate_schema(settings: Settings, wait_s: float, report: dict[str, Any], *, as_json: bool) -> None:

@@ -60,7 +60,7 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     Ctrl-C ends all.
 
     A part that dies is named and started again. One that dies repeatedly without becoming ready ends the stack (exit
-    1). One that says that somebody must act first stays down.
+    1). One that says that somebody must act first stays down. A source that workers refuse stops no other.
 
     A data folder that is in use is refused (exit 3). So is, with exit 2, one that was run with a configuration, where
     none is named now; and one that was run with the other kind of ClickHouse (embedded engine or official program).
@@ -93,11 +93,14 @@ def up(data: Path, port_base: int | None, *, detach: bool, no_config: bool, in_b
     if stack_state.was_killed(data):
         click.echo(stack.RECOVERY_NOTICE, err=True)
     parts = _start_in_background(data, port_base).parts
-    for part in parts:
-        click.echo(_part_line(_part_report(part)))
+    reports = [_part_report(part) for part in parts]
+    for report in reports:
+        click.echo(_part_line(report))
     click.echo(f"\n`pulssi down --data {data}` ends it; logs: {data / LOGS}")
     if stopped := [part for part in parts if part.state == "stopped"]:
         fail(f"{stopped[0].name} {stopped[0].last_exit}", Exit.NO)
+    if waiting := [report for report in reports if report["fault"]]:
+        fail(f"{waiting[0]['name']} is not ready: {waiting[0]['fault']}", Exit.NO)
 
 
 def _start_in_background(folder: Path, port_base: int | None) -> StackState:

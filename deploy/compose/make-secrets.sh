@@ -5,9 +5,9 @@
 # each file by itself.
 set -eu
 folder=${1:-$(dirname "$0")/secrets}
+umask 022
 mkdir -p "$folder/configured"
 chmod 700 "$folder"
-umask 022
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 keep() { # NAME VALUE
   [ -s "$folder/$1" ] || { printf '%s\n' "$2" > "$folder/$1.new" && mv "$folder/$1.new" "$folder/$1"; }

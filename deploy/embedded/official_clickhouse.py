@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
@@ -19,7 +20,7 @@ from xml.sax.saxutils import escape
 
 import click
 
-from deploy.embedded import UnusableError
+from deploy.embedded import UnavailableError, UnusableError
 from deploy.embedded.child_processes import await_ready, die_with_parent, interrupt_once, stop_server
 from deploy.embedded.folder_lock import lock_folder
 from deploy.embedded.ports import any_free, check_free
@@ -43,6 +44,8 @@ READY_WITHIN_S: Final = 50.0
 _VERSION_WITHIN_S: Final = 30.0
 _VERSION: Final = re.compile(r"ClickHouse server version ((\d+)\.(\d+)[0-9.]*[0-9])")
 _SETTING: Final = "PULSSI_CLICKHOUSE_PROGRAM"
+#: What the embedded engine imports of the extra `embedded`.
+ENGINE_MODULES: Final = ("chdb", "clickhouse_cityhash", "lz4")
 
 
 class ClickHouseProgram(NamedTuple):
@@ -104,7 +107,8 @@ def _program_on_path(say: Callable[[str], None]) -> ClickHouseProgram | None:
 def choose_program(setting: str, folder: Path, say: Callable[[str], None]) -> ClickHouseProgram | None:
     """Choose what runs as ClickHouse on a data folder; None is the embedded engine.
 
-    Raises UnusableError where the setting names no server, or names nothing and the other kind wrote the folder.
+    Raises UnusableError where the setting names no server, or names nothing and the other kind wrote the folder, and
+    UnavailableError where the engine is to run and is not installed.
     """
     if setting == CLICKHOUSE_EMBEDDED:
         server = None
@@ -115,6 +119,11 @@ def choose_program(setting: str, folder: Path, say: Callable[[str], None]) -> Cl
             server = inspect_program(Path(setting))
         except UnusableError as error:
             raise UnusableError(f"{_SETTING}: {error}") from None
+    if server is None and not all(map(find_spec, ENGINE_MODULES)):
+        raise UnavailableError(
+            f"the embedded ClickHouse is not installed: pip install 'pulssi[embedded]', or set {_SETTING} to an"
+            " official clickhouse, or PULSSI_CLICKHOUSE_URL to a server of yours"
+        )
     own, other = (folder / name for name in (SERVER_FOLDER, ENGINE_FOLDER)[:: 1 if server else -1])
     if not other.exists():
         return server

@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from deploy.embedded import UnavailableError, stack_state
 from deploy.embedded.folder_lock import FolderInUseError, lock_folder, lock_owner
-from deploy.embedded.stack_layout import GATEWAY, SERVERS, StackLayout, part_groups, plan_layout
+from deploy.embedded.readiness_probes import http_fault
+from deploy.embedded.stack_layout import GATEWAY, MAY_AWAIT_OPERATOR, SERVERS, StackLayout, part_groups, plan_layout
 from deploy.embedded.stack_output import TerminalOutput
 from deploy.embedded.stack_state import PartState, StackState
 from deploy.embedded.supervisor import PartDiedError, PartGroup, StopRequested, Supervisor
@@ -28,6 +29,13 @@ KILLED_END_WITHIN_S: Final = 5.0
 RECOVERY_NOTICE: Final = "the last run did not end in order: Kafka and ClickHouse recover from what is on the disk"
 #: Announces what runs beside the stack once that is ready, and returns its parts.
 ExtraParts: TypeAlias = Callable[[StackLayout, TerminalOutput], Sequence[PartGroup]]
+
+
+def _awaiting_operator(parts: Sequence[PartState]) -> list[str]:
+    """Say of each part that has started why it is not ready: somebody must act."""
+    asked = [part for part in parts if part.name in MAY_AWAIT_OPERATOR and part.state == "ready"]
+    faults = ((part.name, http_fault(f"{part.url}readyz")) for part in asked)
+    return [f"{name} is not ready: {fault}" for name, fault in faults if fault]
 
 
 async def _supervise(
@@ -65,6 +73,8 @@ async def _supervise(
         output.say(f"  {'data':<11} {layout.folder}\n")
         for group in extra(layout, output):
             await supervisor.start(*group)
+        for line in await asyncio.to_thread(_awaiting_operator, supervisor.states()):
+            output.say(line)
         stopped = [part.name for part in supervisor.states() if part.state == "stopped"]
         runs = f"all but {', '.join(stopped)} runs" if stopped else "everything runs"
         output.say(f"{runs}; Ctrl-C or `pulssi down` ends it")

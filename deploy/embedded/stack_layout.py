@@ -41,6 +41,8 @@ OWN_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
 GATEWAY: Final = "gateway"
 #: Runs only where an account of `sources.toml` names what is followed.
 FOLLOW: Final = "follow"
+#: Parts that may have to wait for an operator, each for some of its partitions, while all else has to run.
+MAY_AWAIT_OPERATOR: Final = frozenset({"worker", "sink"})
 #: In the order of their ports from `--port-base` on.
 PARTS_WITH_PORTS: Final = (*SERVERS, *OWN_PARTS)
 #: A little above the broker's own limit, so that the broker's own error is shown.
@@ -152,6 +154,12 @@ def pulssi_command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "deploy.cli", *arguments)
 
 
+def _asked(name: str) -> Callable[[str], str | None]:
+    """Give the question whether one of our own parts has started."""
+    path = "startupz" if name in MAY_AWAIT_OPERATOR else "readyz"
+    return lambda url: http_fault(f"{url}{path}")
+
+
 def part_groups(layout: StackLayout) -> list[PartGroup]:
     """List the groups of parts in the order of their start: servers and migrations, then the parts that need them.
 
@@ -189,5 +197,5 @@ def part_groups(layout: StackLayout) -> list[PartGroup]:
         PartDefinition(name, pulssi_command("migrate", "--only", only, *wait), environment=layout.environment)
         for name, only in (("topics", "topics"), ("schema", "clickhouse"))
     ]
-    served = (part(name, lambda url: http_fault(f"{url}readyz")) for name in layout.own_parts)
+    served = (part(name, _asked(name)) for name in layout.own_parts)
     return [(*servers, *steps), tuple(served)]

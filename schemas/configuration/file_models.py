@@ -46,7 +46,10 @@ class PerChannel(Section):
 class Centre(Section):
     """`centre.toml`: what holds for the whole centre."""
 
-    time_zone: Zone | None = _key("Where the centre is. The settings' `time_zone` overrides it; default: UTC.")
+    time_zone: Zone | None = _key(
+        "Where the centre is. The settings' `time_zone` overrides it; default: UTC. ClickHouse's views follow a change"
+        " with the next `pulssi migrate`."
+    )
     calendar: CalendarName | None = _key("The calendar of queues that name none. Default: there is none.")
     short_abandon: DurationOrZero | None = _key(
         "An abandonment before this is short: nobody could have answered. Default: 5s."

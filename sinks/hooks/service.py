@@ -38,7 +38,7 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
         ready=deliverer.unready,
         progress=deliverer.stuck,
         notice=configuration.notice,
-        metrics=lambda: _metrics(deliverer, configuration),
+        metrics=lambda: deliverer_metrics(deliverer, configuration),
     )
     port = await health.start(settings, "hooks")
     print(f"hooks: health and metrics at http://{settings.bind}:{port}", flush=True)  # noqa: T201 - a command's own output
@@ -54,8 +54,10 @@ async def _serve(settings: Settings, configuration: WatchedHooks, waits_s: Seque
         await health.stop()
 
 
-def _metrics(deliverer: Deliverer, configuration: WatchedHooks) -> str:
+def deliverer_metrics(deliverer: Deliverer, configuration: WatchedHooks) -> str:
+    """Write what `/metrics` answers."""
     faulty = {each.name or "?" for each in configuration.hooks.faulty}
+    named = {each.name for each in configuration.hooks.destinations} | faulty
     return render(
         (
             MetricValue(declared.HOOKS_LEADS, deliverer.leads),
@@ -65,7 +67,7 @@ def _metrics(deliverer: Deliverer, configuration: WatchedHooks) -> str:
             ),
             MetricValue(declared.HOOKS_WAITING, deliverer.waiting),
             MetricValue(declared.HOOKS_DISABLED, deliverer.disabled),
-            *(MetricValue(declared.HOOKS_FAULT, 1, (name,)) for name in sorted(faulty)),
+            *(MetricValue(declared.HOOKS_FAULT, name in faulty, (name,)) for name in sorted(named)),
             MetricValue(declared.HOOKS_CONFIGURATION_REFUSED, configuration.refused),
         )
     )

@@ -111,7 +111,13 @@ class AssignedPartitions:
     @property
     def ready(self) -> bool:
         """Whether every assigned partition is open."""
-        return self._was_assigned and all(self._is_open(partition) for partition in self._assigned)
+        return self.started and not self.refused_partitions
+
+    @property
+    def started(self) -> bool:
+        """Whether every assigned partition is open or refused."""
+        may_open = self._assigned - self.topics.refused.keys()
+        return self._was_assigned and all(self._is_open(partition) for partition in may_open)
 
     @property
     def refusals(self) -> list[str]:

@@ -43,7 +43,7 @@ RAISED_ONLY: Final = frozenset({"retention.ms", "delete.retention.ms", "max.mess
 #: Settings that lose nothing of what is there when they change.
 CHANGED_FREELY: Final = frozenset({"message.timestamp.type", "message.timestamp.after.max.ms"})
 
-State = Literal["made", "there", "altered", "differs", "refused", "missing"]
+State = Literal["made", "there", "altered", "differs", "uneven", "refused", "missing"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,11 @@ class TopicSpec:
 
 @dataclass(frozen=True)
 class TopicChange:
-    """What is done about one topic, and why; `missing`: not made, because another topic was refused."""
+    """What is done about one topic, and why.
+
+    `missing`: not made, because another topic was refused. `uneven`: a source and its journal differ in their count of
+    partitions; both are left, and workers refuse this source alone.
+    """
 
     topic: TopicSpec
     state: State
@@ -79,8 +83,13 @@ class TopicsReport:
         return tuple(change for change in self.topics if change.state == "refused")
 
     @property
+    def uneven(self) -> tuple[TopicChange, ...]:
+        """Sources, and their journals, that workers refuse until an operator has acted; all else was done."""
+        return tuple(change for change in self.topics if change.state == "uneven")
+
+    @property
     def ok(self) -> bool:
-        """Whether every topic can be used as it now is."""
+        """Whether Pulssi can run: every topic was brought to what it must be, or stops its own source alone."""
         return not self.refused
 
 
@@ -165,6 +174,23 @@ def _compare(wanted: TopicSpec, existing: TopicSpec) -> TopicChange:
     return TopicChange(existing, state, alterations, tuple(notes))
 
 
+def _unevenness(name: str, found: Mapping[str, TopicSpec]) -> str | None:
+    """Say that a source and its journal differ in their count of partitions; None where they do not, or one is missing.
+
+    It is true of one source, and workers refuse that one by themselves: no other topic has to wait.
+    """
+    source = next((source for source in SOURCES if name in {source, journal_of(source)}), None)
+    if source is None or source not in found or journal_of(source) not in found:
+        return None
+    topic, journal = found[source], found[journal_of(source)]
+    if topic.partitions == journal.partitions:
+        return None
+    return (
+        f"{source} has {topic.partitions} partitions, {journal.name} has {journal.partitions}: workers refuse {source},"
+        " all else is migrated and runs; docs/runbooks/refused-partition.md says what to do"
+    )
+
+
 def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | None:
     """Say why a topic's partition count cannot stand, and the way out.
 
@@ -177,15 +203,8 @@ def _count_fault(wanted: TopicSpec, found: Mapping[str, TopicSpec]) -> str | Non
         if existing.partitions == wanted.partitions:
             return None
         return f"has {existing.partitions} partitions and must have one: delete it, then run `pulssi migrate` again"
-    pairs = [(name, journal_of(name)) for name in SOURCES if wanted.name in {name, journal_of(name)}]
-    other = next((found[name] for pair in pairs for name in pair if name != wanted.name and name in found), None)
-    is_raised = existing.partitions > wanted.partitions and (other is not None or wanted.name in SOURCES)
-    if other is not None and other.partitions != existing.partitions:
-        return (
-            f"has {existing.partitions} partitions, {other.name} has {other.partitions}: a source and its journal must "
-            "have as many; see docs/runbooks/refused-partition.md"
-        )
-    if existing.partitions == wanted.partitions or is_raised:
+    source = next(source for source in SOURCES if wanted.name in {source, journal_of(source)})
+    if existing.partitions == wanted.partitions or (existing.partitions > wanted.partitions and source in found):
         return None
     return (
         f"has {existing.partitions} partitions, settings say {wanted.partitions}: set "
@@ -199,8 +218,11 @@ def plan(topics: Sequence[TopicSpec], found: Mapping[str, TopicSpec]) -> tuple[T
     sources = {journal_of(name): found[name] for name in SOURCES if name in found}
     for wanted in topics:
         existing = found.get(wanted.name)
+        unevenness = _unevenness(wanted.name, found)
         fault = _count_fault(wanted, found)
-        if fault is not None:
+        if existing is not None and unevenness is not None:
+            changes.append(TopicChange(existing, "uneven", {}, (unevenness,)))
+        elif fault is not None:
             changes.append(TopicChange(existing or wanted, "refused", {}, (fault,)))
         elif existing is None:
             as_many = sources.get(wanted.name, wanted).partitions

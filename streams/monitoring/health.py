@@ -1,7 +1,8 @@
-"""A part's small HTTP server for health, readiness and metrics: `/healthz`, `/livez`, `/readyz` and `/metrics`.
+"""A part's small HTTP server: `/healthz`, `/livez`, `/startupz`, `/readyz` and `/metrics`.
 
 Healthy means progress, not just life. What makes no progress is not always mended by a restart: `/livez` fails only
-where it is, so that an orchestrator restarts no worker because another server is away. Nothing here decides what
+where it is, so that an orchestrator restarts no worker because another server is away. What is not ready may have to
+wait for a person: `/startupz` tells whether it has done at its start what it can by itself. Nothing here decides what
 progress is, and nothing here may show a setting or a contact.
 """
 
@@ -31,6 +32,7 @@ def _nothing() -> None:
 _ROUTES: Final = """\
 /healthz  whether it makes progress
 /livez    whether a restart would help
+/startupz whether it has started, though it may have to wait for a person
 /readyz   whether it is ready
 /metrics  what it counts, for Prometheus
 """
@@ -48,8 +50,11 @@ class Health:
         slow: Check = _nothing,
         notice: Check = _nothing,
         stuck: Check | None = None,
+        started: Check | None = None,
     ) -> None:
-        """`slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does.
+        """`started` answers `/startupz`, else `ready` does: why the start is not over, but for what only people mend.
+
+        `slow` is what `/healthz` names although all is well; `stuck` answers `/livez`, else `progress` does.
 
         `notice` is a line for people in `/healthz` and `/readyz`: a fault that somebody must correct, but that does not
         make the part unhealthy or unready.
@@ -57,6 +62,7 @@ class Health:
         self._app = web.Application()
         self._app.router.add_get("/", _routes)
         self._app.router.add_get("/livez", _answering(stuck or progress))
+        self._app.router.add_get("/startupz", _answering(started or ready))
         add_routes(self._app, ready=ready, progress=progress, metrics=metrics, slow=slow, notice=notice)
         self._runner: web.AppRunner | None = None
 

@@ -48,6 +48,7 @@ def worker_health_server(
     """Make a worker's health server; `refused` tells whether its changed configuration is refused."""
     return Health(
         ready=lambda: _unready(partitions, now()),
+        started=lambda: _unstarted(partitions, now()),
         progress=lambda: _stuck(partitions, now()),
         stuck=lambda: _hung(partitions),
         slow=lambda: health_line(partitions.activities),
@@ -61,11 +62,16 @@ def worker_health_server(
 def _unready(partitions: AssignedPartitions, now: float) -> str | None:
     if partitions.refusals:
         return "; ".join(partitions.refusals)
+    return _unstarted(partitions, now)
+
+
+def _unstarted(partitions: AssignedPartitions, now: float) -> str | None:
+    """Say why a worker has not opened all that it may; refused partitions wait for an operator, not for it."""
     if unanswered := partitions.topics.kafka.unready():
         return unanswered
     if wait := partitions.shared.longest_wait:
         return wait.line(now)
-    return None if partitions.ready else "the partitions that this worker is assigned are not all open yet"
+    return None if partitions.started else "the partitions that this worker is assigned are not all open yet"
 
 
 def _hung(partitions: AssignedPartitions) -> str | None:

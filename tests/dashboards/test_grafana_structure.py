@@ -13,10 +13,13 @@ from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.routes import mute_timings, receivers, route
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
 from schemas.boards import DEFAULT_BOARD
+from schemas.policies import Policy, Rules
 from streams.configuration.folder import load_all_rules
 
 WHOLE: Final = load_all_rules(Path(__file__).parents[1] / "centres" / "whole")
 SITES: Final = {"defaults": Site(), "whole": Site(rules=WHOLE[0], alert_rules=WHOLE[1], boards=WHOLE[2])}
+#: Calls are to wait for at most 20 s in each queue.
+WITH_QUEUE_WAIT: Final = Site(rules=Rules(policies=(Policy("waits", "queue_wait", 20_000, 0.8, channel="call"),)))
 EVERY: Final = [
     pytest.param(site, one, id=f"{name}-{one['uid']}") for name, site in SITES.items() for one in dashboards(site)
 ]
@@ -208,3 +211,18 @@ def test_routes_name_mute_timings_that_are_there() -> None:
 
     for site in SITES.values():
         assert named(route(site)) <= {timing["name"] for timing in mute_timings(site)}
+
+
+@pytest.mark.parametrize(
+    ("site", "said"),
+    [
+        (Site(), 'No queue has a target for its own wait; policies.toml sets one: metric = "queue_wait"'),
+        (WITH_QUEUE_WAIT, "In this range no visit ended in a queue that has a target for its own wait"),
+    ],
+    ids=["no policy", "no visit"],
+)
+def test_why_no_queue_has_a_level_of_its_own_is_said(site: Site, said: str) -> None:
+    """Whether nothing is configured, or nothing came: a supervisor does different things about them."""
+    (one,) = [one for one in dashboards(site) if one["uid"] == "pulssi-queues"]
+    (own,) = [panel for panel in one["panels"] if panel["title"].startswith("Queues' own service level")]
+    assert own["fieldConfig"]["defaults"]["noValue"] == said

@@ -29,6 +29,7 @@ FULL: Final = {
     "autoscaling": {"enabled": True},
     "clickhouse": {"cluster": "floor", "quorum": 2, "passwordsSecret": "pulssi-passwords"},
     "existingSecretFiles": "pulssi-files",
+    "kafka": {"brokers": "kafka-0.kafka:9094,kafka-1.kafka:19092"},
     "wallboard": {"passwordHash": True},
     "trustedProxies": ["10.0.0.0/8"],
     "image": {"digest": f"sha256:{'0' * 64}"},
@@ -42,7 +43,7 @@ LEAST: Final = {
     "existingConfigMap": "mine",
     "serviceAccount": {"name": "mine"},
 }
-SITES: Final = {"default": {}, "full": FULL, "least": LEAST}
+SITES: Final[dict[str, dict[str, Any]]] = {"default": {}, "full": FULL, "least": LEAST}
 
 
 def _schema() -> dict[str, Any]:
@@ -215,6 +216,68 @@ def test_secrets_are_named_and_never_held(tmp_path: Path) -> None:
     assert set(keys.values()) == {"url"}
     passwords = {name for name, spec in _pods(objects) for volume in spec["volumes"] if volume["name"] == "passwords"}
     assert passwords == {"migrate"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("site", SITES)
+def test_the_migration_reads_the_configuration_of_the_parts(site: str, tmp_path: Path) -> None:
+    """Views are made for the centre's time zone, topics for the settings of pulssi.toml: before other objects exist."""
+    objects = _rendered(site, tmp_path, NEWEST)
+    pods = dict(_pods(objects))
+    migration, worker = (
+        {"env": {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}, "pod": spec}
+        for spec in (pods["migrate"], pods["worker"])
+    )
+    assert migration["env"]["PULSSI_CONFIG"] == worker["env"]["PULSSI_CONFIG"] == "/etc/pulssi"
+    maps = {each["metadata"]["name"]: each for each in objects if each["kind"] == "ConfigMap"}
+    names = {}
+    for name, spec in (("migrate", pods["migrate"]), ("worker", pods["worker"])):
+        (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["mountPath"] == "/etc/pulssi"]
+        (volume,) = [each for each in spec["volumes"] if each["name"] == mount["name"]]
+        names[name] = volume["configMap"]["name"]
+    if site == "least":
+        assert set(names.values()) == {"mine"}
+        return
+    (of_migration,), (of_parts,) = ([maps[names[name]]] for name in ("migrate", "worker"))
+    assert of_migration["data"] == of_parts["data"] == SITES[site].get("config", {})
+    hooks = [
+        each["metadata"]["annotations"] for each in (of_migration, *(each for each in objects if each["kind"] == "Job"))
+    ]
+    assert {each["helm.sh/hook"] for each in hooks} == {"pre-install,pre-upgrade"}
+    assert int(hooks[0]["helm.sh/hook-weight"]) < int(hooks[1].get("helm.sh/hook-weight", 0))
+    assert "helm.sh/hook" not in of_parts["metadata"].get("annotations", {})
+
+
+@pytest.mark.long
+def test_a_node_can_be_drained_while_parts_are_not_ready(tmp_path: Path) -> None:
+    """A pod that waits for ClickHouse, or for an operator, keeps no node: another one waits as well as it."""
+    budgets = [each for each in _rendered("default", tmp_path, NEWEST) if each["kind"] == "PodDisruptionBudget"]
+    assert {each["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for each in budgets} == (
+        {*OWN_PARTS} - {"sink", "follow"}
+    )
+    assert {each["spec"]["unhealthyPodEvictionPolicy"] for each in budgets} == {"AlwaysAllow"}
+
+
+@pytest.mark.long
+def test_what_each_part_has_to_reach_is_open(tmp_path: Path) -> None:
+    """Servers for all, receivers and vendors for those that ask them, databases of sources for the follower alone."""
+    objects = _rendered("full", tmp_path, NEWEST)
+    policies = [each["spec"] for each in objects if each["kind"] == "NetworkPolicy"]
+
+    def open_ports(part: str) -> set[int]:
+        ports = set()
+        for policy in policies:
+            selector = policy["podSelector"]
+            asked = [each["values"] for each in selector.get("matchExpressions", ())]
+            named = selector["matchLabels"].get("app.kubernetes.io/component", part)
+            if named == part and all(part in values for values in asked):
+                ports |= {each["port"] for rule in policy.get("egress", ()) for each in rule["ports"]}
+        return ports
+
+    servers, outward, databases = {53, 9092, 9094, 19092, 8123, 8443}, {443, 465, 587, 993}, {1433, 3306, 5432}
+    assert open_ports("worker") == open_ports("sink") == open_ports("alerts") == open_ports("migrate") == servers
+    assert open_ports("hooks") == open_ports("gateway") == open_ports("wallboard") == servers | outward
+    assert open_ports("follow") == servers | outward | databases
 
 
 @pytest.mark.long

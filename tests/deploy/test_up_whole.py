@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,16 @@ import pytest
 from deploy.embedded import stack_state
 from deploy.embedded.readiness_probes import http_fault
 from deploy.embedded.stack_layout import FOLLOW, GATEWAY, PARTS_WITH_PORTS, pulssi_command
+from streams.configuration.environment import load_settings
+from streams.kafka.brokers import admin_client
 from tests.deploy.program import (
+    PATIENCE_S,
     Program,
     await_gone,
     await_restarted,
     clean_environment,
     descendants,
+    parts_in,
     ports_in_a_row,
     remaining_files,
     run,
@@ -38,6 +45,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def _status(home: Path) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(run(home, "status", "--json").text)
     return report
+
+
+def _events(home: Path, channel: str) -> int:
+    """Count the events of a channel in ClickHouse."""
+    return int(run(home, "query", f"SELECT count() AS n FROM events WHERE channel = '{channel}'").lines[1])  # noqa: S608
 
 
 def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, tmp_path: Path) -> None:
@@ -82,6 +94,42 @@ def test_in_the_background_it_is_asked_and_a_dead_part_comes_back(folder: Path, 
     await_gone(everything)
     assert remaining_files(folder) == []
     assert run(tmp_path, "status", "--data", str(folder)).code == 1
+
+
+@pytest.mark.long
+def test_a_source_that_was_given_partitions_is_refused_alone(folder: Path, tmp_path: Path) -> None:
+    """All else starts and counts, the refused source is named with its remedy; the remedy works while all runs."""
+    base = str(ports_in_a_row())
+    up = ("up", "--detach", "--data", str(folder), "--port-base", base)
+    assert run(tmp_path, *up).code == 0
+    with admin_client(parts_in(folder)["broker"].url) as admin:
+        admin.create_partitions({"contacts.chat": load_settings({}).partitions + 2})
+    assert run(tmp_path, "down").code == 0
+    started = run(tmp_path, *up)
+    refused = re.compile(
+        r"contacts\.chat/0,1,2,3,4,5: refused: contacts\.chat has 6 partitions, .*"
+        r"delete the topic contacts\.chat\.journal, run `pulssi migrate`, then `pulssi epoch begin contacts\.chat`"
+    )
+    assert (started.code, bool(refused.search(started.lines[-1]))) == (1, True), started.text
+    log = (folder / "logs" / "up.log").read_text(encoding="utf-8")
+    assert refused.search(next(line for line in log.splitlines() if "worker is not ready" in line))
+    parts = {part["name"]: part for part in _status(tmp_path)["parts"]}
+    assert [name for name, part in parts.items() if part["state"] not in {"ready", "done"}] == ["worker"]
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    assert run(tmp_path, "simulate", "--start", begin.isoformat(), "--for", "1h", "--rate", "2").code == 0
+    deadline = time.monotonic() + PATIENCE_S
+    while not _events(tmp_path, "call"):
+        assert time.monotonic() < deadline, "no other source is counted"
+    assert _events(tmp_path, "chat") == 0
+    with admin_client(parts_in(folder)["broker"].url) as admin:
+        admin.delete_topics(["contacts.chat.journal"])
+    assert run(tmp_path, "migrate").code == 0
+    begun = run(tmp_path, "epoch", "begin", "contacts.chat", "--yes")
+    assert begun.code == 0, begun.text
+    assert run(tmp_path, "drain").code == 0
+    assert run(tmp_path, "reconcile").code == 0
+    assert _events(tmp_path, "chat")
+    assert _status(tmp_path)["ready"] is True
 
 
 @pytest.mark.long

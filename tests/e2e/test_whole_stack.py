@@ -122,7 +122,7 @@ def test_each_part_exposes_the_metrics_that_are_declared_and_no_other(stack: Sta
         with urlopen(f"{stack.parts[part].url.rstrip('/')}/metrics", timeout=10) as answer:  # noqa: S310 - our own
             families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
         metrics = [metric for metric in ALL if metric.part == part]
-        if part == "hooks":  # without a destination, so without a faulty one
+        if part == "hooks":  # without a destination
             metrics = [metric for metric in metrics if metric.name != "pulssi_hooks_fault"]
         if part == "wallboard":  # without Geckoboard, and with such live figures as there are contacts for
             metrics = [metric for metric in metrics if "geckoboard" not in metric.name]

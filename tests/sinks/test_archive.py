@@ -55,6 +55,7 @@ async def test_an_event_that_the_sink_cannot_read_holds_its_partition(
         async with sink(settings):
             ready = await wait_for_answer(settings, "readyz", lambda status, text: status == 503 and "held" in text)
             await wait_until_drained(settings, (CHAT, 0))
+            await wait_for_answer(settings, "startupz", lambda status, _: status == 200)
             metrics = await wait_for_answer(settings, "metrics", lambda status, _: status == 200)
     assert "contacts.chat/0: held at offset 1: a worker counted an event that this sink cannot read" in ready
     assert "(newer: unknown): upgrade the sink" in ready

@@ -32,7 +32,7 @@ async def test_checks_answer_as_they_find_it() -> None:
     code, routes, _ = await _get(port, "/")  # who opens the address itself is told where to go
     assert (code, [line.split()[0] for line in routes.splitlines()]) == (
         200,
-        ["/healthz", "/livez", "/readyz", "/metrics"],
+        ["/healthz", "/livez", "/startupz", "/readyz", "/metrics"],
     )
     await health.stop()
     await health.stop()
@@ -53,6 +53,22 @@ async def test_what_a_restart_does_not_mend_is_told_apart() -> None:
     plain = Health(ready=lambda: None, progress=lambda: stuck, metrics=str)
     port = await plain.start(load_settings({"PULSSI_SINK_PORT": "0"}), "sink")
     assert (await _get(port, "/livez"))[0] == 503
+    await plain.stop()
+
+
+async def test_what_awaits_an_operator_is_no_part_of_the_start() -> None:
+    """Whoever starts parts asks `/startupz`: a part that has begun and cannot be ready by itself has started."""
+    told: dict[str, str | None] = {"started": "opens its partitions"}
+    refused = "contacts.chat/0: refused"
+    health = Health(ready=lambda: refused, started=lambda: told["started"], progress=lambda: refused, metrics=str)
+    port = await health.start(load_settings({"PULSSI_WORKER_PORT": "0"}), "worker")
+    assert (await _get(port, "/startupz"))[:2] == (503, "opens its partitions\n")
+    told["started"] = None
+    assert [(await _get(port, path))[0] for path in ("/startupz", "/readyz")] == [200, 503]
+    await health.stop()
+    plain = Health(ready=lambda: refused, progress=lambda: None, metrics=str)
+    port = await plain.start(load_settings({"PULSSI_ALERTS_PORT": "0"}), "alerts")
+    assert (await _get(port, "/startupz"))[:2] == (503, f"{refused}\n")
     await plain.stop()
 
 

@@ -194,12 +194,13 @@ async def test_a_source_that_was_given_more_partitions_than_its_journal(
         await partitions.topics.check()  # it changes nothing as long as nothing has changed
         await partitions.assign(frozenset(assigned))
         assert partitions.refusals == [line]
+        assert (partitions.ready, partitions.started) == (False, True)
         assert sum("refused, other partitions continue" in each for each in caplog.messages) == len(assigned)
         _raise(settings, journal, 3)
         async with asyncio.timeout(OPENED_WITHIN_S):
             while not partitions.ready:
                 await partitions.topics.check()
                 await partitions.assign(frozenset(assigned))
-        assert partitions.refusals == []
+        assert (partitions.refusals, partitions.started) == ([], True)
     finally:
         await partitions.close()

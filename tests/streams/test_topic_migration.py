@@ -84,15 +84,17 @@ def test_a_source_may_have_more_partitions_than_the_settings_say() -> None:
     assert _step(plan(wanted, topics), "contacts.call.journal").state == "refused"
 
 
-def test_a_journal_that_differs_from_its_source_is_refused() -> None:
-    """A source that was given more partitions by hand: the note names both topics."""
+def test_a_source_that_differs_from_its_journal_is_left() -> None:
+    """A source that was given more partitions by hand: the note names both topics, and who waits; no other waits."""
     topics = {topic.name: topic for topic in required_topics(Settings(partitions=4))}
-    topics["contacts.call"] = replace(topics["contacts.call"], partitions=12)
+    topics["contacts.call"] = replace(topics["contacts.call"], partitions=12, config={"retention.ms": "1"})
+    del topics["contacts.chat"]
     steps = plan(required_topics(Settings(partitions=4)), topics)
-    step = _step(steps, "contacts.call")
-    assert step.state == "refused"
-    assert "contacts.call.journal has 4" in step.notes[0]
-    assert _step(steps, "contacts.chat").state == "there"
+    for name in ("contacts.call", "contacts.call.journal"):
+        step = _step(steps, name)
+        assert (step.state, step.alterations) == ("uneven", {})
+        assert "has 12 partitions, contacts.call.journal has 4: workers refuse contacts.call," in step.notes[0]
+    assert _step(steps, "contacts.chat").state == "made"
 
 
 def test_retention_is_raised_and_never_lowered() -> None:
@@ -137,6 +139,21 @@ def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServe
     assert _step(report.topics, DEAD_LETTERS).state == "missing"
     with admin_client(fresh_kafka.bootstrap) as admin:
         assert DEAD_LETTERS not in admin.list_topics()
+
+
+def test_a_source_that_was_given_partitions_stops_no_other_topic(fresh_kafka: KafkaServer) -> None:
+    """On a real broker, too: what is missing beside it is made, and nothing of the source and its journal changes."""
+    settings = fresh_kafka.with_topics()
+    with admin_client(fresh_kafka.bootstrap) as admin:
+        admin.create_partitions({"contacts.call": settings.partitions + 2})
+        admin.delete_topics([DEAD_LETTERS])
+    report = migrate_topics(settings)
+    assert report.ok
+    assert {step.topic.name for step in report.uneven} == {"contacts.call", "contacts.call.journal"}
+    assert _step(report.topics, DEAD_LETTERS).state == "made"
+    with admin_client(fresh_kafka.bootstrap) as admin:
+        counts = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+    assert (counts["contacts.call"], counts["contacts.call.journal"]) == (settings.partitions + 2, settings.partitions)
 
 
 def test_settings_of_a_real_topic_are_mended(fresh_kafka: KafkaServer) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from schemas.topics import DEAD_LETTERS
 from streams.alert_engine.dead_letter_count import DeadLetterCount
+from streams.kafka.brokers import admin_client
 from streams.times import now_ms
 from tests.kafka.server import KafkaServer
 from tests.streams.flow import produce
@@ -30,5 +33,27 @@ async def test_dead_letters_are_counted(fresh_kafka: KafkaServer) -> None:
         produce(settings, [(DEAD_LETTERS, b"%d" % number, b"x") for number in range(5)])
         await until(count, begun, 12)
         assert count.since(begun - 60_000) == 12
+    finally:
+        await count.stop()
+
+
+async def test_added_partitions_are_counted(fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator gave the topic more while the engine judged: what is in them counts, and nothing twice."""
+    monkeypatch.setattr("streams.alert_engine.dead_letter_count.ADDED_EVERY_S", 0.0)
+    settings = fresh_kafka.with_topics()
+    begun = now_ms()
+    produce(settings, [(DEAD_LETTERS, b"%d" % number, b"x") for number in range(7)])
+    count = DeadLetterCount(settings)
+    await count.start(begun - 60_000)
+    try:
+        await until(count, begun, 7)
+        with admin_client(settings.kafka_brokers) as admin:
+            admin.create_partitions({DEAD_LETTERS: settings.partitions + 3})
+            admin.wait_for_topics([DEAD_LETTERS])
+        produce(settings, [(DEAD_LETTERS, b"old", b"x")], timestamp=begun - 3_600_000, partition=settings.partitions)
+        produce(settings, [(DEAD_LETTERS, b"a", b"x"), (DEAD_LETTERS, b"b", b"x")], partition=settings.partitions + 2)
+        produce(settings, [(DEAD_LETTERS, b"%d" % number, b"x") for number in range(5)], partition=0)
+        await until(count, begun, 14)
+        assert count.since(begun - 60_000) == 14
     finally:
         await count.stop()

@@ -109,7 +109,11 @@ class Following:
                     continue
                 # Asked to end, it writes the position of what Kafka has: else that is read and sent once more.
                 await finish_within(_FINISH_WITHIN_S, sender.send(page, settle_every_s=0))
-                self._note_works()
+                if sender.fault is None:
+                    self._note_works()
+                else:
+                    settled.cancel()
+                    self._note(sender.fault)
                 self.payloads = before[0] + sender.payloads
                 self.events = before[1] + sender.events
                 if sender.dead_letters > self.dead_letters - before[2]:

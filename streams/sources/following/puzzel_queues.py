@@ -54,14 +54,14 @@ async def follow_queues(account: Account) -> AsyncIterator[Page]:
             if not queues and not has_said_none:
                 _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
             has_said_none = not queues
-            yield Page(tuple(_payload(each, polled_at) for each in queues), {})
+            yield Page(tuple(_payload(each) for each in queues), {}, polled_at=polled_at)
             await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 
-def _payload(queue: Any, polled_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
+def _payload(queue: Any) -> VendorPayload:  # noqa: ANN401 - JSON
     number = queue.get("id") if isinstance(queue, dict) else None
     place = f"queue {number}" if isinstance(number, int) else "queues"
-    return VendorPayload("queue_state", orjson.dumps(queue), place, polled_at=polled_at)
+    return VendorPayload("queue_state", orjson.dumps(queue), place)
 
 
 class _RefusedError(Exception):

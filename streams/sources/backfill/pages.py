@@ -53,7 +53,7 @@ class VendorApi(Protocol):
         ...
 
     async def post(self, request: Request, body: Any) -> Any:  # noqa: ANN401 - JSON
-        """Post JSON, and return the answer's, as `get` does; only for searches, which change nothing."""
+        """Post JSON, and return the answer's, as `get` does; only for log-ins and searches, which change nothing."""
         ...
 
 

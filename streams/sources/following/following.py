@@ -89,7 +89,9 @@ class Following:
         account = self.account
         say: Callable[[str], None] = _LOG.info
         async with AsyncExitStack() as stack:
-            connections = await stack.enter_async_context(connected(self._settings, account, _CLIENT, say))
+            connections = await stack.enter_async_context(
+                connected(self._settings, account, _CLIENT, say, vendor_away=self._note)
+            )
             key = position_key(account.source, account.name, STREAM)
             kept = await connections.positions.read(key)
             sender = PageSender(adapter_of(account.source), account, key, connections)

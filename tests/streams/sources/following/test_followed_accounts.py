@@ -11,6 +11,7 @@ import pytest
 from schemas.exits import EndError
 from schemas.settings import Settings
 from streams.configuration.environment import load_settings
+from streams.sources import connections
 from streams.sources.backfill.http_api import HttpApi
 from streams.sources.following import puzzel_queues, service
 from streams.sources.following.service import FollowedAccounts, _metrics
@@ -72,7 +73,7 @@ async def test_nobody_logs_in_again_for_another_account(
     fresh_kafka.with_topics()
     monkeypatch.setattr(service, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(puzzel_queues, "EVERY_MS", 10)
-    monkeypatch.setattr(puzzel_queues, "HttpApi", partial(HttpApi, sleep=lambda _: asyncio.sleep(0)))
+    monkeypatch.setattr(connections, "HttpApi", partial(HttpApi, sleep=lambda _: asyncio.sleep(0)))
     monkeypatch.setenv("PUZZEL_PASSWORD", PASSWORD)
     async with PuzzelServer() as stays, PuzzelServer() as changes:
 

@@ -63,7 +63,8 @@ _CONFIGURATION: Final = """\
 A folder, named by `--config` or `PULSSI_CONFIG`, with a TOML file for each subject; any may be missing. `pulssi init`
 writes them with every key as a comment, `pulssi check-config` names every fault at once. Durations are text: `"20s"`,
 `"10m"`, `"1h30m"`, `"2d"`. Hours are `"08:00-12:00"`; `"22:00-06:00"` ends on the next day, `"00:00-24:00"` is the
-whole day. Hours are local wall-clock time; when clocks go back, the repeated hour counts twice.
+whole day. Hours are local wall-clock time; when clocks go back, the repeated hour counts twice. A file has at most
+1,048,576 characters, a key or header at most 100 parts.
 
 A part is stopped by a fault only where it needs the file. A worker needs `centre.toml`, `calendars.toml`,
 `queues.toml`, `policies.toml` and `taxonomy.toml`; the SLA engine these and `alerts.toml`; the wallboard and

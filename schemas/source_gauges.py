@@ -6,7 +6,7 @@ They name their source and stand beside Pulssi's own gauges, which are counted f
 from typing import Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from schemas.topics import Channel
 from schemas.values import Count, Name
@@ -14,7 +14,8 @@ from schemas.values import Count, Name
 #: Version of this record; a change that an old reader would misread raises it.
 VERSION: Final = 1
 
-#: Of one partition; key = source, account and queue as a JSON array, value = `SourceGauge` as JSON.
+#: Of one partition; key = source, account and queue as a JSON array, value = `SourceGauge` as JSON; or of an account
+#: alone, with `NoQueues`.
 SOURCE_GAUGES: Final = "source_gauges"
 
 
@@ -50,6 +51,28 @@ class SourceGauge(QueueState):
         return orjson.dumps([self.source, self.account, self.queue])
 
 
-def decode_source_gauge(value: bytes) -> SourceGauge:
+class NoQueues(BaseModel):
+    """At that time (UTC milliseconds) the source's answer had no queue, or none whose state could be used.
+
+    It ends what the answer before told: without it the former states would be the newest ones for ever.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    v: int = VERSION
+    at: int
+    source: Name
+    account: Name
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return orjson.dumps([self.source, self.account])
+
+
+_RECORD: Final = TypeAdapter[SourceGauge | NoQueues](SourceGauge | NoQueues)
+
+
+def decode_source_gauge(value: bytes) -> SourceGauge | NoQueues:
     """Read a record. Raises ValueError."""
-    return SourceGauge.model_validate_json(value)
+    return _RECORD.validate_json(value)

@@ -168,7 +168,10 @@ class ObjectiveRow(NamedTuple):
 
 
 class SourceGaugeRow(NamedTuple):
-    """The state of a queue as a polled source tells it; None: it does not."""
+    """The state of a queue as a polled source tells it; None: it does not.
+
+    With an empty `queue` and `channel`: that answer of the source told of no queue.
+    """
 
     source: str
     account: str

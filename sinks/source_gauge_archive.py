@@ -19,7 +19,8 @@ def source_gauge_rows(records: list[TopicRecord]) -> list[SourceGaugeRow]:
         except ValueError:
             pass_over(SOURCE_GAUGES, record.offset)
             continue
-        rows.append(SourceGaugeRow(version=record.offset, **gauge.model_dump(exclude={"v"})))
+        state = {"queue": "", "channel": ""} | gauge.model_dump(exclude={"v"})
+        rows.append(SourceGaugeRow(version=record.offset, **state))
     return rows
 
 

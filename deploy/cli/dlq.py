@@ -194,25 +194,26 @@ def replay(
     the adapter and sources.toml as they are now; for what it leaves out the vendor's API is asked, at most
     requests_per_minute times a minute, also with --dry-run. A letter that would be a dead letter again is reported and
     not sent. Sending one twice does no harm: an event counts once. A stopped replay continues when it is run again.
-    Exits with 1 if any could not be sent.
+    On a terminal a bar shows how far it is; --json prints only the report. Exits with 1 if any could not be sent.
     """
     if bool(ids) == everything:
         fail("name the letters, or say --all", Exit.UNUSABLE)
     if corrected is not None and len(ids) != 1:
         fail("--body is for one letter", Exit.UNUSABLE)
     settings = stack_settings(data)
-    found, handled = _read(settings, code, origin, since)
-    letters = [each for each in found if each.id not in handled] if everything else _chosen(found, ids)
-    if corrected is not None:
-        letters = [_with_body(letters[0], corrected.read())]
     from streams.sources.event_producer import ProduceError
 
-    meter = ProgressMeter("replaying", 1.0)
-    with exit_if_unreachable(settings, lambda: "; run the command again to continue"), meter:
-        try:
-            outcomes = asyncio.run(_replay(settings, letters, meter, dry_run=dry_run))
-        except ProduceError as error:
-            fail(str(error), Exit.NO)
+    with ProgressMeter("replaying", 1.0, quiet=as_json) as meter:
+        meter.show(None, "reading the dead letters")
+        found, handled = _read(settings, code, origin, since)
+        letters = [each for each in found if each.id not in handled] if everything else _chosen(found, ids)
+        if corrected is not None:
+            letters = [_with_body(letters[0], corrected.read())]
+        with exit_if_unreachable(settings, lambda: "; run the command again to continue"):
+            try:
+                outcomes = asyncio.run(_replay(settings, letters, meter, dry_run=dry_run))
+            except ProduceError as error:
+                fail(str(error), Exit.NO)
     sent, refused = outcomes.sent, outcomes.refused
     if as_json:
         report = {"letters": len(sent), "events": sum(sent.values()), "sent": sent, "refused": refused}
@@ -346,7 +347,7 @@ async def _replay(settings: Settings, letters: list[Letter], meter: ProgressMete
             Replays(lambda: read_accounts(config_folder(), os.environ), meter.say)
         )
         for number, letter in enumerate(letters):
-            if meter.is_due():
+            if meter.is_due() or number == 0:
                 meter.show(number / len(letters), f"{number:,} of {len(letters):,}, {len(outcomes.refused):,} refused")
             try:
                 records = await replays.records_of(letter)

@@ -3,16 +3,16 @@
 import socket
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 import click
 
-from deploy.cli.common import NearestChoice, fail
+from deploy.cli.common import NearestChoice, fail, running_stack_option, stack_settings
 from deploy.embedded.readiness_probes import TIMEOUT_S, http_answer
 from deploy.embedded.stack_layout import LOOPBACK, OWN_PARTS
 from schemas.exits import Exit
 from schemas.settings import Settings
-from streams.configuration.environment import load_settings
 
 #: Between two looks at a part that is waited for.
 CHECK_EVERY_S: Final = 0.2
@@ -42,7 +42,7 @@ def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[s
     asked = ports if parts else {name: port for name, port in ports.items() if _listens(host.strip("[]"), port)}
     if not asked:
         at = ", ".join(f"{name} {port}" for name, port in ports.items())
-        return (f"no part listens here ({at}): `pulssi status` asks those of an `up`", Exit.UNREACHABLE), []
+        return (f"no part listens here ({at}): `pulssi status` says what an `up` runs", Exit.UNREACHABLE), []
     notices = []
     for name, port in asked.items():
         fault, notice = http_answer(f"http://{host}:{port}{path}")
@@ -59,18 +59,20 @@ def _ask(settings: Settings, parts: tuple[str, ...], path: str) -> tuple[tuple[s
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="How long to wait for it."
 )
-def health(parts: tuple[str, ...], wait_s: float, *, ready: bool) -> None:
+@running_stack_option
+def health(parts: tuple[str, ...], wait_s: float, data: Path | None, *, ready: bool) -> None:
     """Ask a PART of this machine whether it is healthy.
 
-    Without a PART, each that listens here is asked, at the ports of the settings; in a container that is its own.
+    Without a PART, each that listens here is asked; in a container that is its own. The ports are those of the
+    settings, else those of an `up` that runs here.
     A healthy part may add a fault that somebody must correct, such as a faulty account of sources.toml.
     Ends with 1 where one is not, with 3 where none answers.
 
     Example: pulssi health worker
     """
-    settings, deadline = load_settings(), time.monotonic() + wait_s
+    deadline = time.monotonic() + wait_s
     while True:
-        fault, notices = _ask(settings, parts, "/readyz" if ready else "/healthz")
+        fault, notices = _ask(stack_settings(data), parts, "/readyz" if ready else "/healthz")
         if fault is None:
             break
         if time.monotonic() >= deadline:

@@ -40,10 +40,14 @@ broker_wait_option: Final = click.option(
 
 
 class ProgressMeter:
-    """A progress bar on a terminal, and nothing in a pipe. `of`: what stands for all of it; None where nobody knows."""
+    """A progress bar on a terminal, and nothing in a pipe. `of`: what stands for all of it; None where nobody knows.
 
-    def __init__(self, title: str, of: float | None) -> None:
-        self._shown = sys.stderr.isatty()
+    If it is `quiet`, it draws and says nothing.
+    """
+
+    def __init__(self, title: str, of: float | None, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._shown = sys.stderr.isatty() and not quiet
         bars = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if of is not None else ()
         self._progress = Progress(
             SpinnerColumn(),
@@ -78,7 +82,7 @@ class ProgressMeter:
         """Write a line to stderr, above the bar where there is one."""
         if self._shown:
             self._progress.console.print(line, highlight=False, markup=False)
-        else:
+        elif not self._quiet:
             click.echo(line, err=True)
 
 

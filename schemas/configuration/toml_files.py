@@ -12,6 +12,14 @@ from schemas.user_input import did_you_mean
 
 _POSITION: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
+#: The most characters of a file. Whoever reads one reads no more than one beyond it.
+LARGEST: Final = 1_048_576
+#: The most parts of a dotted key or a header: the parser's time grows with their square.
+_PARTS: Final = 100
+#: A part of a key, with the dot behind it.
+_PART: Final = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_TOO_MANY_PARTS: Final = re.compile(rf"(?<![\w.-])(?:{_PART}){{{_PARTS}}}")
+
 #: Each allowed value in pydantic's message.
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
@@ -28,7 +36,12 @@ class ConfigurationError(ValueError):
 
 
 def parse_toml(path: PurePath, text: str) -> dict[str, Any]:
-    """Parse the text of the file at `path`. Raises ConfigurationError."""
+    """Parse the text of the file at `path`. Raises ConfigurationError, also for a text that is beyond the limits."""
+    if len(text) > LARGEST:
+        raise ConfigurationError([f"{path}:1: has more than {LARGEST:,} characters"])
+    if too_many := _TOO_MANY_PARTS.search(text):
+        line = text.count("\n", 0, too_many.start()) + 1
+        raise ConfigurationError([f"{path}:{line}: a key or header has more than {_PARTS} parts"])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -113,14 +113,14 @@ TABLE: Final = (
     Failure(During.RECORD, (StepTooLargeError,), REOPEN, ERROR, "{partition}: blocked at offset {offset}: {error}"),
     Failure(During.LOOK_UP, _CLICKHOUSE, RETRY, WARNING, "{partition}: ClickHouse does not answer: {error}"),
     Failure(
+        # `Outage` says it once a minute, here and in the next row.
         During.MAINTENANCE,
         _CLICKHOUSE,
         RETRY,
-        INFO,
+        DEBUG,
         "{partition}: parked events and eviction wait for ClickHouse: {error}",
     ),
     Failure(
-        # `Outage` says it once a minute.
         During.TOPIC_IDS,
         (ClusterUnavailableError,),
         RETRY,

@@ -18,6 +18,7 @@ from streams.assignment.failures import During, react
 from streams.assignment.shared_state import CLICKHOUSE, KAFKA, SharedState
 from streams.journal.writer import JournalWriter, StepTooLargeError
 from streams.monitoring.activities import Phase, doing
+from streams.monitoring.outage import LOG_EVERY_S, Outage
 from streams.partition.archived_history import ArchivedContact
 from streams.partition.state import STEP_BYTES, PartitionState
 from streams.partition.step_to_write import StepToWrite
@@ -62,6 +63,10 @@ class OpenedPartition:
         #: Set by each batch of this session, and where no batch is expected; `SilentPartitions` clears it.
         self.batch_arrived = asyncio.Event()
         self.batch_arrived.set()
+        waiting = f"{self.partition[0]}/{self.partition[1]}: {CLICKHOUSE}, for which parked events and eviction wait,"
+        self._outage = Outage(waiting, self.shared.now)
+        #: When parked events are logged again, by the monotonic clock.
+        self._say_parked_at = 0.0
 
     async def process_batch(self, session: int, fetch_offset: int, records: Sequence[Any]) -> bool:
         """Write the steps of a batch whose fetch began at `fetch_offset`; False where not all were: read it again."""
@@ -112,10 +117,11 @@ class OpenedPartition:
         if waiting and len(state.parked) + len(waiting) > PARKED_AT_MOST:
             self.pause(f"{CLICKHOUSE}: events of {len(state.parked):,} evicted contacts are parked, and more came")
             return False
-        if waiting:
+        if waiting and (now := self.shared.now()) >= self._say_parked_at:  # each batch may have some
+            self._say_parked_at = now + LOG_EVERY_S
             _LOG.warning(
                 "%s/%d: events of %d evicted contacts are parked until ClickHouse answers, from offset %d on",
-                *(*self.partition, len(waiting), state.head.next),
+                *(*self.partition, len(waiting | state.parked.keys()), state.head.next),
             )
         state.revive(found)
         state.park(waiting)
@@ -168,23 +174,30 @@ class OpenedPartition:
 
     async def maintain(self) -> None:
         """Fold parked events and evict old contacts where ClickHouse answers; it is asked without the lock held."""
-        state, archive = self.state, self.shared.archive
+        state = self.state
         if self.empty_step_due:
             await self._write_if_open(state.empty_step)
             self.empty_step_due = False
         await self._write_if_open(lambda: state.renew_deadlines(int(time.time() * 1000), self._limit))
+        if self.closed or not (state.parked or self._waits_for(CLICKHOUSE) or state.is_eviction_due()):
+            return
         try:
-            if not self.closed and state.parked:
-                waiting = list(state.parked)[:UNPARKED_AT_ONCE]
-                found = await self._ask(archive.contacts(waiting))
-                await self._write_if_open(lambda: state.unpark(found, waiting))
-            elif self._waits_for(CLICKHOUSE):
-                await self._ask(archive.epoch(*self.partition))
-            if not self.closed and state.is_eviction_due():
-                in_clickhouse = await self._ask(archive.last_step_in_sink(*self.partition, state.head.epoch))
-                await self._write_if_open(lambda: state.evict(in_clickhouse))
+            with self._outage.asking():
+                await self._unpark_and_evict()
         except Exception as error:  # noqa: BLE001 - as in `_write`
             react(During.MAINTENANCE, error, self.partition)
+
+    async def _unpark_and_evict(self) -> None:
+        state, archive = self.state, self.shared.archive
+        if state.parked:
+            waiting = list(state.parked)[:UNPARKED_AT_ONCE]
+            found = await self._ask(archive.contacts(waiting))
+            await self._write_if_open(lambda: state.unpark(found, waiting))
+        elif self._waits_for(CLICKHOUSE):
+            await self._ask(archive.epoch(*self.partition))
+        if not self.closed and state.is_eviction_due():
+            in_clickhouse = await self._ask(archive.last_step_in_sink(*self.partition, state.head.epoch))
+            await self._write_if_open(lambda: state.evict(in_clickhouse))
 
     async def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
         doing(Phase.LOOKING_UP)

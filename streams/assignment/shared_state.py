@@ -34,7 +34,7 @@ class SharedState:
 
     def __init__(self, archive: ClickHouseArchive, now: Callable[[], float]) -> None:
         self.archive = archive
-        self._now = now
+        self.now = now
         #: Whether ClickHouse did not answer last time: batches do not wait for it one after the other then.
         self.clickhouse_unavailable = False
         self._waits: dict[SourcePartition, Wait] = {}
@@ -45,7 +45,7 @@ class SharedState:
 
     def note_wait(self, partition: SourcePartition, reason: str, *, opening: bool = False) -> None:
         """Note what a partition waits for. Where it waits already, the reason is replaced and the beginning stays."""
-        since = self._waits[partition].since if partition in self._waits else self._now()
+        since = self._waits[partition].since if partition in self._waits else self.now()
         self._waits[partition] = Wait(partition, reason, since, opening)
 
     def clear_wait(self, partition: SourcePartition) -> None:

@@ -10,6 +10,7 @@ from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.parsed_rules import Configuration, parse_rules
 from schemas.configuration.toml_files import ConfigurationError, parse_toml
 from schemas.policies import Rules
+from streams.configuration.bounded_text import read_bounded
 
 #: Files of the folder that have another reader.
 _OTHERS: Final = ("pulssi",)
@@ -79,7 +80,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bounded(path)
     except FileNotFoundError:
         return ""
     except OSError as error:

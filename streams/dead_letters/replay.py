@@ -24,6 +24,8 @@ from streams.sources.registry import adapter_of
 
 #: After so long without an answer the API counts as away: an operator is waiting.
 GIVE_UP_S: Final = 60.0
+#: After so long the operator is told what is waited for.
+SAY_AFTER_S: Final = 5.0
 
 
 class NotReplayableError(ValueError):
@@ -94,7 +96,7 @@ class Replays:
         if account.path in self._refused:
             raise NotReplayableError(self._refused[account.path])
         if account.path not in self._apis:
-            api = HttpApi(account, self._report, give_up_s=self._give_up_s)
+            api = HttpApi(account, self._report, give_up_s=self._give_up_s, away_after_s=SAY_AFTER_S)
             self._apis[account.path] = await self._stack.enter_async_context(api)
         return await self._apis[account.path].get(request)
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import Final, Protocol
 
 from schemas.exits import EndError, Exit
-from schemas.source_gauges import QueueState, SourceGauge
+from schemas.source_gauges import NoQueues, QueueState, SourceGauge
 from schemas.values import nfc
 from streams.sources.accounts import Account
 from streams.sources.adapter import Adapter, MapRow, Payload, UnmappableError
@@ -62,6 +62,8 @@ class PageSender:
         self._producer, self._letters, self._positions, self._gauges, self._api = connections
         #: States of queues that are still to be written.
         self._states: list[SourceGauge] = []
+        #: When the answers were received whose states are still to be written.
+        self._polled: list[int] = []
         self._refuse_wrong_input = refuse_wrong_input
         self._fast: dict[str, MapRow | None] = {}
         #: Polled states that could not be mapped in the last answer: the reason by the state's place.
@@ -72,6 +74,10 @@ class PageSender:
         self._shared = {name for name, times in Counter(account.rules.queues.values()).items() if times > 1}
         #: Letters that are still to be written.
         self._unmappable: list[VendorDeadLetter] = []
+        #: Why payloads of the last page could not be mapped.
+        self._refused: list[UnmappableError] = []
+        #: Why none of the states in the last page, an answer of a polled source, could be used; None: some could.
+        self.fault: str | None = None
         self._settled_at = time.monotonic()
         #: What was read in all; what of that was mapped to nothing, with reasons, and what to dead letters.
         self.payloads = 0
@@ -87,10 +93,15 @@ class PageSender:
         Raises BrokerUnreachableError and ProduceError; EndError with NO if most of the first payloads cannot be mapped;
         VendorRefusedError if the vendor's API refuses the account.
         """
+        if page.polled_at:
+            self._polled.append(page.polled_at)
+        self._refused, self.fault = [], None
         for begin in range(0, len(page.payloads), _AT_ONCE):
             await asyncio.sleep(0)
-            await self._send_some(page.payloads[begin : begin + _AT_ONCE])
+            await self._send_some(page.payloads[begin : begin + _AT_ONCE], page.polled_at)
         self._stop_if_most_is_bad()
+        if page.polled_at and page.payloads and len(self._refused) == len(page.payloads):
+            self.fault = f"no state in the vendor's answer can be used: {self._refused[0]}"
         if time.monotonic() - self._settled_at >= settle_every_s:
             await self.settle(page)
 
@@ -99,18 +110,26 @@ class PageSender:
         await self._producer.flush()
         letters, self._unmappable = self._unmappable, []
         await self._letters.write(letters)
-        states, self._states = self._states, []
-        known = [each for each in states if each.queue not in self._incomplete.get(each.at, ())]
-        self._incomplete.clear()
-        if known:
-            await self._gauges.write(merge_same_queues(known))
+        await self._settle_states()
         if self._key is not None:
             counts = {"payloads": self.payloads, "events": self.events}
             position = SourcePosition(position=dict(page.position), at=now_ms(), finished=finished, **counts)
             await self._positions.write(self._key, position)
         self._settled_at = time.monotonic()
 
-    async def _send_some(self, payloads: tuple[VendorPayload, ...]) -> None:
+    async def _settle_states(self) -> None:
+        """Write the states of queues; an answer that tells none of them says so, or former states stood for ever."""
+        polled, self._polled = self._polled, []
+        states, self._states = self._states, []
+        known = [each for each in states if each.queue not in self._incomplete.get(each.at, ())]
+        self._incomplete.clear()
+        without = sorted({*polled} - {each.at for each in known})
+        source, name = self._account.source, self._account.name
+        none = [NoQueues(at=at, source=source, account=name) for at in without]
+        if known or none:
+            await self._gauges.write([*merge_same_queues(known), *none])
+
+    async def _send_some(self, payloads: tuple[VendorPayload, ...], polled_at: int) -> None:
         """Map payloads and have their events sent; the others become dead letters, or mean nothing."""
         found: list[OutgoingEvent] = []
         for payload in payloads:
@@ -118,9 +137,9 @@ class PageSender:
             records = None if fast is None else fast(payload.body, payload.line)
             if records is None:
                 try:
-                    records = await self._records(payload)
+                    records = await self._records(payload, polled_at)
                 except UnmappableError as error:
-                    self._refuse(payload, error)
+                    self._refuse(payload, error, polled_at)
                     continue
             found += records
         self.payloads += len(payloads)
@@ -133,8 +152,8 @@ class PageSender:
             self._fast[form] = None if make is None else make(self._account.rules)
         return self._fast[form]
 
-    async def _records(self, payload: VendorPayload) -> tuple[OutgoingEvent, ...]:
-        given = Payload(payload.body, received_at=payload.polled_at or now_ms(), line=payload.line)
+    async def _records(self, payload: VendorPayload, polled_at: int) -> tuple[OutgoingEvent, ...]:
+        given = Payload(payload.body, received_at=polled_at or now_ms(), line=payload.line)
         at_most = answers_at_most(self._account.entry)
         outcome = await map_with_answers(
             self._adapter, payload.form, given, self._account.rules, self._api.get, at_most=at_most
@@ -147,9 +166,10 @@ class PageSender:
     def _gauge(self, state: QueueState, at: int) -> SourceGauge:
         return SourceGauge(at=at, source=self._account.source, account=self._account.name, **state.model_dump())
 
-    def _refuse(self, payload: VendorPayload, error: UnmappableError) -> None:
-        if payload.polled_at:  # it comes again and again: one letter says it
-            self._incomplete[payload.polled_at] |= {nfc(error.queue).strip()} if error.queue else self._shared
+    def _refuse(self, payload: VendorPayload, error: UnmappableError, polled_at: int) -> None:
+        self._refused.append(error)
+        if polled_at:  # it comes again and again: one letter says it
+            self._incomplete[polled_at] |= {nfc(error.queue).strip()} if error.queue else self._shared
             if self._unmappable_states.get(payload.where) == str(error):
                 return
             self._unmappable_states[payload.where] = str(error)

@@ -29,6 +29,10 @@ _CONNECT_TIMEOUT_S: Final = 10
 _ANSWER_TIMEOUT_S: Final = 30
 
 
+#: What the database promises of a column: no value repeats or is missing; nothing; or it cannot tell, as of a view.
+Uniqueness = Literal["unique", "not unique", "unknown"]
+
+
 class DatabaseRefusedError(RuntimeError):
     """The database refuses the query until an operator corrects `wrong`."""
 
@@ -48,6 +52,8 @@ class _Driver(NamedTuple):
     #: Returns the server's code of an error.
     code_of: Callable[[BaseException], object]
     wrongs: Mapping[object, Wrong]
+    #: Asks of a table's column how many keys consist of it alone, and whether the table is a plain one.
+    keys: str
 
 
 def _mysql(module: Any, parts: SplitResult, tls: ssl.SSLContext | None) -> Any:  # noqa: ANN401 - the driver's own
@@ -112,6 +118,14 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
             1142: "right",
             1143: "right",
         },
+        keys="SELECT (SELECT COUNT(*) FROM (SELECT index_name FROM information_schema.statistics"
+        " WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE()) AND table_name = '{name}'"
+        " AND non_unique = 0 GROUP BY index_name"
+        " HAVING COUNT(*) = 1 AND LOWER(MAX(column_name)) = '{column}' AND MAX(nullable) <> 'YES') AS of_one)"
+        " AS of_column,"
+        " (SELECT COUNT(*) FROM information_schema.tables"
+        " WHERE table_schema = COALESCE(NULLIF('{schema}', ''), DATABASE()) AND table_name = '{name}'"
+        " AND table_type = 'BASE TABLE') AS plain_tables",
     ),
     "postgresql": _Driver(
         module="pg8000.dbapi",
@@ -130,6 +144,10 @@ _DRIVERS: Final[Mapping[str, _Driver]] = {
             "42501": "right",
             "22021": "text",  # found by the server, where its database has no encoding
         },
+        keys="SELECT (SELECT COUNT(*) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]"
+        " WHERE indrelid = '{table}'::regclass AND indisunique AND indisvalid AND indnkeyatts = 1 AND indpred IS NULL"
+        " AND indexprs IS NULL AND attname = '{column}' AND attnotnull) AS of_column,"
+        " (SELECT COUNT(*) FROM pg_class WHERE oid = '{table}'::regclass AND relkind = 'r') AS plain_tables",
     ),
 }
 _KINDS: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql", "postgres": "postgresql"}
@@ -168,6 +186,18 @@ class ReadOnlyDatabase(DatabaseConnection):
         Raises DatabaseAwayError or DatabaseRefusedError; EndError if the driver is not installed.
         """
         return await in_own_thread(partial(self._rows, statement))
+
+    async def uniqueness(self, table: str, column: str) -> Uniqueness:
+        """Tell whether a column's values are unique and never NULL; both names must be safe in a statement.
+
+        Raises as `rows`.
+        """
+        schema, _, name = table.rpartition(".")
+        statement = self._driver.keys.format(table=table, schema=schema, name=name, column=column)
+        (keys,) = await in_own_thread(partial(self._rows, statement))
+        if keys["of_column"]:
+            return "unique"
+        return "not unique" if keys["plain_tables"] else "unknown"
 
     def _rows(self, statement: str) -> list[Row]:
         module = self._module()

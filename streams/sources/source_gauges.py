@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from schemas.source_gauges import SOURCE_GAUGES, SourceGauge
+from schemas.source_gauges import SOURCE_GAUGES, NoQueues, SourceGauge
 from streams.kafka.occasional_writer import OccasionalWriter, WrittenRecord
 
 
 class SourceGauges(OccasionalWriter):
     """Writes states of queues."""
 
-    async def write(self, gauges: Iterable[SourceGauge]) -> None:
+    async def write(self, gauges: Iterable[SourceGauge | NoQueues]) -> None:
         """Write states, and return once Kafka has acknowledged them. Raises BrokerUnreachableError."""
         await self.write_records(
             WrittenRecord(SOURCE_GAUGES, each.key, each.model_dump_json().encode(), partition=0, at=each.at)

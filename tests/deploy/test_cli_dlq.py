@@ -1,7 +1,10 @@
 """`pulssi dlq` against a real broker: bad records are listed, shown, corrected, sent again and discarded."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -10,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from deploy.embedded.stack_layout import pulssi_command
 from schemas.settings import Settings
 from schemas.topics import CONTACTS, DEAD_LETTERS
 from streams.sources.adapter import FULL, AccountRules, Adapter, Mapped, Payload, UnmappableError
@@ -177,6 +181,24 @@ def test_a_vendors_payload_is_mapped_anew(settings: Settings, monkeypatch: pytes
     (record,) = read_all(settings, CHATS)
     assert orjson.loads(record.value())["queue"] == "billing"
     assert len(listed()) == 2
+
+
+def test_progress_is_for_terminals(settings: Settings) -> None:
+    """On one a bar shows how far it is; with --json nothing is drawn, there neither."""
+    write(settings, letter(b"{}", "invalid", "x"))
+    drawn = {}
+    for words in ((), ("--json",)):
+        ours, its = pty.openpty()
+        command = pulssi_command("dlq", "replay", "--all", "--dry-run", *words)
+        subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=its, env={**os.environ, "TERM": "xterm"}, check=False, timeout=60
+        )
+        os.write(its, b".")  # so that there is something to read
+        drawn[words] = os.read(ours, 65_536)
+        os.close(ours)
+        os.close(its)
+    assert b"replaying" in drawn[()]
+    assert drawn["--json",] == b"."
 
 
 def test_what_a_payload_leaves_out_is_asked_for(

@@ -21,7 +21,8 @@ from tests.streams.sources.puzzel_server import PASSWORD, SESSION, PuzzelServer,
 
 
 def _told(settings: Settings) -> list[SourceGauge]:
-    return [decode_source_gauge(each.value()) for each in read_all(settings, SOURCE_GAUGES)]
+    told = (decode_source_gauge(each.value()) for each in read_all(settings, SOURCE_GAUGES))
+    return [each for each in told if isinstance(each, SourceGauge)]
 
 
 def _await(settings: Settings, program: Program, holds: Callable[[list[SourceGauge]], bool]) -> list[SourceGauge]:

@@ -1,14 +1,19 @@
 """`pulssi health`: a part's own word, as a container's health check and a supervisor ask for it."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli import main
+from deploy.embedded import stack_state
+from deploy.embedded.folder_lock import lock_folder
 from deploy.embedded.ports import any_free
 from deploy.embedded.stack_layout import OWN_PARTS
+from deploy.embedded.stack_state import StackState
 from streams.configuration.environment import load_settings
 from streams.monitoring.health import Health
 from tests.dashboards.face_under_fire import in_a_thread
@@ -79,12 +84,32 @@ def test_no_progress_is_no_health(sink: Callable[[Words], None]) -> None:
     assert (stuck.exit_code, stuck.output) == (1, "pulssi: sink: 503: no step for 90 s\n")
 
 
+def test_the_parts_of_an_up_are_found(
+    sink: Callable[[Words], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the ports that it wrote into its folder: of that folder, or of the last `up`; a named port goes before."""
+    sink((None, None, "is the one"))
+    port = os.environ["PULSSI_SINK_PORT"]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    with lock_folder(tmp_path, stack_state.LOCK):
+        environment = {"PULSSI_SINK_PORT": port}
+        stack_state.write(StackState(pid=os.getpid(), folder=tmp_path, phase="ready", environment=environment))
+        monkeypatch.setenv("PULSSI_SINK_PORT", str(any_free("127.0.0.1")))
+        assert _asked("sink").exit_code == 3
+        monkeypatch.delenv("PULSSI_SINK_PORT")
+        assert _asked("--data", str(tmp_path)).output == "ok\nsink: is the one\n"
+        stack_state.remember_last(tmp_path)
+        assert _asked("sink").output == "ok\nsink: is the one\n"
+    gone = _asked("sink", "--data", str(tmp_path))
+    assert (gone.exit_code, "no stack runs in" in gone.output) == (3, True)
+
+
 def test_nothing_answers() -> None:
     """Exit 3, whether a part was named or not; one line each."""
     told = _asked()
     assert (told.exit_code, len(told.output.splitlines())) == (3, 1)
     assert "pulssi: no part listens here (worker " in told.output
-    assert "`pulssi status` asks those of an `up`" in told.output
+    assert "`pulssi status` says what an `up` runs" in told.output
     named = _asked("worker", "--wait", "0.3")
     assert (named.exit_code, len(named.output.splitlines())) == (3, 1)
 

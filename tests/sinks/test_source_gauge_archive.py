@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from schemas.settings import Settings
-from schemas.source_gauges import QueueState, SourceGauge
+from schemas.source_gauges import NoQueues, QueueState, SourceGauge
 from streams.clickhouse.connection import connect
 from streams.sources.source_gauges import SourceGauges
 from streams.times import now_ms
@@ -14,6 +14,8 @@ from tests.sinks.running_sink import WITHIN_S, sink
 AT: Final = 1_772_442_000_000
 #: Kafka refuses a record that is an hour ahead.
 AHEAD_MS: Final = 1_800_000
+#: Finds the row of an answer without queues.
+EMPTIED: Final = "SELECT 1 FROM source_gauges_rows WHERE account = 'emptied' AND queue = ''"
 
 
 def _gauge(at: int, queue: str = "web-chat", **state: Any) -> SourceGauge:  # noqa: ANN401 - as it has them
@@ -30,7 +32,7 @@ def _ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:
 async def test_states_reach_their_views(settings: Settings) -> None:
     """The last answer of each account, and each over time; what the source does not tell, or no more, is not there.
 
-    An answer of a clock that was ahead is none of now.
+    An answer of a clock that was ahead is none of now. After an answer without queues nothing is shown of the account.
     """
     async with sink(settings), SourceGauges(settings, "test") as gauges:
         await gauges.write(
@@ -41,10 +43,12 @@ async def test_states_reach_their_views(settings: Settings) -> None:
                 _gauge(AT, "mobile", waiting=2),
                 _gauge(AT + 15_000, "desk", waiting=0),
                 _gauge(AT, "mobile", waiting=5).model_copy(update={"account": "other"}),
+                _gauge(AT, "gone", waiting=7).model_copy(update={"account": "emptied"}),
+                NoQueues(at=AT + 15_000, source="giosg", account="emptied"),
             ]
         )
         async with asyncio.timeout(WITHIN_S):
-            while len(_ask(settings, "SELECT 1 FROM source_gauge_history")) < 6:  # noqa: ASYNC110 - ClickHouse tells nobody
+            while len(_ask(settings, "SELECT 1 FROM source_gauge_history")) < 7 or not _ask(settings, EMPTIED):  # noqa: ASYNC110 - ClickHouse tells nobody
                 await asyncio.sleep(0.1)
     assert _ask(
         settings, "SELECT queue, waiting, longest_wait_ms, source, account FROM source_gauges ORDER BY queue"

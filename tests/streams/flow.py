@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import orjson
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from schemas.exits import Exit
 from schemas.journal import CONTACT, PANE, Head, decode_pane, decode_pane_key
@@ -87,7 +87,9 @@ def read_all(settings: Settings, topic: str = DEAD_LETTERS) -> list[Any]:
         assert time.monotonic() < deadline, f"{topic} cannot be read to its end"
         messages = reader.consume(10_000, 0.1)
         found += [message for message in messages if message.error() is None]
-        ended += sum(message.error() is not None for message in messages)
+        errors = [error for message in messages if (error := message.error()) is not None]
+        # Other errors, such as a broker that is not connected to yet, pass.
+        ended += sum(error.code() == KafkaError._PARTITION_EOF for error in errors)  # noqa: SLF001 - its public name
     reader.close()
     return found
 

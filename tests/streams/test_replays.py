@@ -1,11 +1,13 @@
 """What a replay makes of a vendor's dead letters: what they leave out is asked of its API, in the account's name."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
 import orjson
 import pytest
 
+from streams.dead_letters import replay
 from streams.dead_letters.letter import Letter
 from streams.dead_letters.replay import NotReplayableError, Replays
 from streams.sources.accounts import read_accounts
@@ -50,6 +52,21 @@ async def test_an_account_whose_api_refuses_is_not_asked_again(tmp_path: Path, s
                 await made.records_of(letter())
             assert "s3cret" not in str(refused.value)
         assert (api.tickets, api.pages) == (1, [])
+
+
+async def test_an_api_that_is_away_is_named_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator waits: they learn what is waited for long before it is given up."""
+    monkeypatch.setattr(replay, "SAY_AFTER_S", 0.1)
+    said = asyncio.Queue[str]()
+    async with ticket_api(1) as api:
+        api.status = 503
+        (tmp_path / "sources.toml").write_text(entry(api), encoding="utf-8")
+        async with Replays(lambda: read_accounts(tmp_path, {"ACME": "s3cret"}), said.put_nowait) as made:
+            asking = asyncio.create_task(made.records_of(letter()))
+            line = await asyncio.wait_for(said.get(), 20)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    assert line.startswith("freshdesk/acme: the vendor's API answers 503; no request has succeeded since ")
 
 
 async def test_an_account_that_cannot_be_used(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -12,8 +13,9 @@ from schemas.metric_definitions import WORKER_WAITING
 from streams.clickhouse.archive import ClickHouseArchive
 from streams.configuration.environment import load_settings
 from streams.monitoring import worker_health
-from tests.streams.records import opened
-from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, Worker, cancel_task
+from tests.bench.events import write_chats
+from tests.streams.records import opened, records_of
+from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, Clock, EmptyArchive, Worker, cancel_task
 
 
 class SilentServer:
@@ -167,6 +169,63 @@ async def test_maintenance_of_one_delays_no_other(monkeypatch: pytest.MonkeyPatc
     await cancel_task(maintenance)
     await worker.partitions.close()
     assert not worker.ends
+
+
+async def test_what_waits_for_clickhouse_is_said_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it begins, once a minute while it lasts, and when it ends; maintenance tries it each second."""
+    caplog.set_level("INFO")
+    clock, archive = Clock(), EmptyArchive()
+    worker = Worker(monkeypatch, archive, now=clock)
+    await worker.assign(EVICTED)
+    archive.away = True
+    await worker.deliver(EVICTED)
+    opened_partition = worker.opened(EVICTED)
+    assert opened_partition.state.parked
+    caplog.clear()
+
+    async def maintain(times: int) -> list[str]:
+        for _ in range(times):
+            await opened_partition.maintain()
+            clock.now += 1
+        told = [each.getMessage() for each in caplog.records]
+        caplog.clear()
+        return told
+
+    waits = "contacts.chat/0: ClickHouse, for which parked events and eviction wait,"
+    assert await maintain(150) == [
+        f"{waits} has not answered for {seconds} s, trying again, nothing is lost: nobody listens"
+        for seconds in (0, 60, 120)
+    ]
+    archive.away = False
+    assert await maintain(5) == [f"{waits} answers again after 150 s"]
+    assert not opened_partition.state.parked
+    await worker.partitions.close()
+
+
+async def test_late_events_that_are_parked_are_said_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each batch may have some: the first one says it, and then one a minute, with how many wait by then."""
+    clock, archive = Clock(), EmptyArchive()
+    worker = Worker(monkeypatch, archive, now=clock)
+    await worker.assign(EVICTED)
+    archive.away = True
+    records = records_of(write_chats(400))
+    keys = [record.key or b"" for record in records]
+    opened_partition, (continues, session) = worker.opened(EVICTED), worker.positions[EVICTED]
+    opened_partition.state.evicted.add(set(keys))
+    firsts = sorted(keys.index(key) for key in set(keys))[:7]
+    told = []
+    for begin, end in pairwise([*firsts, firsts[-1] + 1]):
+        assert await opened_partition.process_batch(session, continues, records[begin:end])
+        clock.now += 20
+        lines = [each.getMessage() for each in caplog.records if "are parked" in each.getMessage()]
+        told += [int(line.split()[3]) for line in lines] or [0]
+        caplog.clear()
+    assert told == [1, 0, 0, 4, 0, 0, 7]
+    await worker.partitions.close()
 
 
 async def test_contacts_evicted_while_others_are_looked_up_are_looked_up_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from streams.sources.accounts import Account
 from streams.sources.adapter import Request
 from streams.sources.backfill.pages import VendorRefusedError
 from streams.sources.vendor_connection import LONGEST_WAIT_S, VendorAwayError, VendorConnection, content_of
+from streams.sources.vendor_silence import SAID_AFTER_S, VendorSilence
 
 #: From the first packet to the end of an answer: exports are slow.
 TIMEOUT_S: Final = 120.0
@@ -45,12 +46,15 @@ class HttpApi:
         report: Callable[[str], None] = lambda _line: None,
         *,
         give_up_s: float = GIVE_UP_S,
+        away: Callable[[str], None] | None = None,
+        away_after_s: float = SAID_AFTER_S,
         elsewhere: Sequence[PrivateAddress] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`report` gets a line where it waits for long; `sleep` and `now` (s since 1970) are the clock's.
 
+        `away` gets a line when the API has not answered for `away_after_s`; None: `report` gets it.
         `elsewhere`: private addresses at which files may be that an answer names.
         """
         self._account = account
@@ -59,6 +63,7 @@ class HttpApi:
         self._sleep = sleep
         self._now = now
         self._connection = VendorConnection(account, largest=ANSWER_BYTES, now=now)
+        self._silence = VendorSilence(away or (lambda line: report(f"{account.path}: {line}")), now, away_after_s)
         #: When the next request may go out.
         self._next_at = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -71,6 +76,7 @@ class HttpApi:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._silence.end()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -106,6 +112,7 @@ class HttpApi:
                     with attempt:
                         return await self._once(method, request, body)
             except VendorAwayError as error:
+                self._silence.end()
                 raise EndError(f"{self._account.path}: {error}; it was tried long enough", Exit.UNREACHABLE) from None
         return None  # never: either an answer or an error
 
@@ -119,8 +126,22 @@ class HttpApi:
         if ahead_s > 0:
             await self._wait_and_report(min(ahead_s, LONGEST_WAIT_S))
         self._next_at = self._now() + 60 / self._connection.requests_per_minute
-        if request.path.startswith(_ELSEWHERE):
-            return await self._file(request.path)
+        self._silence.begin()
+        try:
+            if request.path.startswith(_ELSEWHERE):
+                found = await self._file(request.path)
+            else:
+                found = await self._asked(method, request, body)
+        except VendorAwayError as error:
+            self._silence.note(str(error))
+            raise
+        except VendorRefusedError:
+            self._silence.end()
+            raise
+        self._silence.end()
+        return found
+
+    async def _asked(self, method: str, request: Request, body: bytes | None) -> Any:  # noqa: ANN401 - JSON
         answer = await self._connection.ask(self._opened(), method, request, body)
         if answer.pause_s is not None:
             self._next_at = max(self._next_at, self._now() + answer.pause_s)

@@ -22,9 +22,6 @@ class VendorPayload(NamedTuple):
     where: str = ""
     #: As `Payload.line` has it; it is told behind `where`.
     line: int = 0
-    #: For a polled state, when it was received: UTC milliseconds, the same for all states of one answer. 0 for all
-    #: other payloads.
-    polled_at: int = 0
 
 
 class Page(NamedTuple):
@@ -37,6 +34,8 @@ class Page(NamedTuple):
     done: float | None = None
     #: Of a follower that waits for what is away: why nothing comes, in one line. Its next page without one ends that.
     fault: str | None = None
+    #: Of a page that is one answer with the states of all queues, when it was received: UTC milliseconds; else 0.
+    polled_at: int = 0
 
 
 class Period(NamedTuple):
@@ -54,7 +53,7 @@ class VendorApi(Protocol):
         ...
 
     async def post(self, request: Request, body: Any) -> Any:  # noqa: ANN401 - JSON
-        """Post JSON, and return the answer's, as `get` does; only for searches, which change nothing."""
+        """Post JSON, and return the answer's, as `get` does; only for log-ins and searches, which change nothing."""
         ...
 
 

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from streams.sources.accounts import Account
-from streams.sources.backfill.pages import Page, VendorApi
-from streams.sources.following.follower import Follower, FollowError
+from streams.sources.backfill.pages import Page
+from streams.sources.following.follower import FollowedApi, Follower, FollowError
 from streams.sources.following.log_file import log_follower
 from streams.sources.following.queue_log_table import TABLE, QueueLogTable
 from streams.sources.read_only_database import ReadOnlyDatabase
@@ -14,7 +14,7 @@ from streams.sources.read_only_database import ReadOnlyDatabase
 _LOG: Final = log_follower("queue_log", "Asterisk's queue_log")
 
 
-async def _follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+async def _follow(account: Account, api: FollowedApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
     """Yield the rows of the file or the table."""
     entry = account.entry
     address_key = entry.database_env or entry.database_file

@@ -8,14 +8,26 @@ keeps the page's position when all of them are acknowledged: after a crash the p
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
 from streams.sources.accounts import Account
 from streams.sources.backfill.pages import Page, VendorApi
+
+
+class FollowedApi(VendorApi, Protocol):
+    """The vendor's API for an account that may log in; while the vendor is away, it is asked again for ever."""
+
+    def use_token(self, token: SecretStr) -> None:
+        """Use another token from now on; none if it is empty."""
+        ...
 
 
 class Follower(Protocol):
     """Follows an account for ever."""
 
-    def __call__(self, account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+    def __call__(
+        self, account: Account, api: FollowedApi, position: Mapping[str, Any] | None, /
+    ) -> AsyncIterator[Page]:
         """Yield pages from a position on; None: nothing is kept of this account yet.
 
         It waits between pages as its source needs it, and may be cancelled while it waits. A page without payloads only

@@ -89,7 +89,9 @@ class Following:
         account = self.account
         say: Callable[[str], None] = _LOG.info
         async with AsyncExitStack() as stack:
-            connections = await stack.enter_async_context(connected(self._settings, account, _CLIENT, say))
+            connections = await stack.enter_async_context(
+                connected(self._settings, account, _CLIENT, say, vendor_away=self._note)
+            )
             key = position_key(account.source, account.name, STREAM)
             kept = await connections.positions.read(key)
             sender = PageSender(adapter_of(account.source), account, key, connections)
@@ -109,7 +111,11 @@ class Following:
                     continue
                 # Asked to end, it writes the position of what Kafka has: else that is read and sent once more.
                 await finish_within(_FINISH_WITHIN_S, sender.send(page, settle_every_s=0))
-                self._note_works()
+                if sender.fault is None:
+                    self._note_works()
+                else:
+                    settled.cancel()
+                    self._note(sender.fault)
                 self.payloads = before[0] + sender.payloads
                 self.events = before[1] + sender.events
                 if sender.dead_letters > self.dead_letters - before[2]:

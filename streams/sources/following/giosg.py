@@ -37,7 +37,7 @@ async def follow_rooms(account: Account, api: VendorApi, _position: Mapping[str,
                 f"{account.path}: giosg does not know the token: it ends with the user who made it, so make a new one"
             ) from None
         body = answer if isinstance(answer, dict) else {"rooms": answer}
-        yield Page((VendorPayload("rooms", orjson.dumps(body), "rooms", polled_at=now_ms()),), {})
+        yield Page((VendorPayload("rooms", orjson.dumps(body), "rooms"),), {}, polled_at=now_ms())
         await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 

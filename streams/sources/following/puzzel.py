@@ -14,7 +14,7 @@ import orjson
 from streams.sources.accounts import Account
 from streams.sources.backfill.pages import Page, VendorApi, VendorPayload
 from streams.sources.database_rows import DatabaseAwayError, Row
-from streams.sources.following.follower import Follower, FollowError
+from streams.sources.following.follower import FollowedApi, Follower, FollowError
 from streams.sources.following.puzzel_queues import follow_queues
 from streams.sources.sql_server import RowReader, SqlServer
 
@@ -65,9 +65,9 @@ def _payload(table: str, form: str, row: Row) -> VendorPayload:
     return VendorPayload(form, orjson.dumps(row), f"{table} {row['rec_id']}")
 
 
-def _follow(account: Account, api: VendorApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
+def _follow(account: Account, api: FollowedApi, position: Mapping[str, Any] | None, /) -> AsyncIterator[Page]:
     """Follow the states of queues if the account has a `customer_key`, else Raw data."""
-    return follow_queues(account) if account.entry.customer_key else follow_raw_data(account, api, position)
+    return follow_queues(account, api) if account.entry.customer_key else follow_raw_data(account, api, position)
 
 
 FOLLOWER: Final[Follower] = _follow

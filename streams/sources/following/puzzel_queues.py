@@ -17,9 +17,8 @@ from pydantic import SecretStr
 
 from streams.sources.accounts import Account
 from streams.sources.adapter import Request, UnmappableError
-from streams.sources.backfill.http_api import HttpApi
 from streams.sources.backfill.pages import Page, VendorPayload, VendorRefusedError
-from streams.sources.following.follower import FollowError
+from streams.sources.following.follower import FollowedApi, FollowError
 from streams.sources.vendor_values import ms_of, time_of
 from streams.times import now_ms
 
@@ -41,27 +40,24 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LOG: Final = logging.getLogger(__name__)
 
 
-async def follow_queues(account: Account) -> AsyncIterator[Page]:
-    """Yield the queues' states for ever, a payload for each queue. Raises FollowError and EndError."""
+async def follow_queues(account: Account, api: FollowedApi) -> AsyncIterator[Page]:
+    """Yield the queues' states for ever, a payload for each queue. Raises FollowError."""
     loop, every_s = asyncio.get_running_loop(), (account.entry.every or EVERY_MS) / 1000
-    entry = account.entry.model_copy(update={"url": account.entry.url or API})
-    has_said_none = False
-    async with HttpApi(account._replace(entry=entry), _LOG.info) as api:
-        puzzel = _Puzzel(account, api)
-        while True:
-            begun = loop.time()
-            queues, polled_at = await puzzel.queues(), now_ms()
-            if not queues and not has_said_none:
-                _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
-            has_said_none = not queues
-            yield Page(tuple(_payload(each, polled_at) for each in queues), {})
-            await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
+    has_said_none, puzzel = False, _Puzzel(account, api)
+    while True:
+        begun = loop.time()
+        queues, polled_at = await puzzel.queues(), now_ms()
+        if not queues and not has_said_none:
+            _LOG.warning("%s: Puzzel shows its user no queue: give the user the right to see them", account.path)
+        has_said_none = not queues
+        yield Page(tuple(_payload(each) for each in queues), {}, polled_at=polled_at)
+        await asyncio.sleep(max(0.0, begun + every_s - loop.time()))
 
 
-def _payload(queue: Any, polled_at: int) -> VendorPayload:  # noqa: ANN401 - JSON
+def _payload(queue: Any) -> VendorPayload:  # noqa: ANN401 - JSON
     number = queue.get("id") if isinstance(queue, dict) else None
     place = f"queue {number}" if isinstance(number, int) else "queues"
-    return VendorPayload("queue_state", orjson.dumps(queue), place, polled_at=polled_at)
+    return VendorPayload("queue_state", orjson.dumps(queue), place)
 
 
 class _RefusedError(Exception):
@@ -71,8 +67,9 @@ class _RefusedError(Exception):
 class _Puzzel:
     """Puzzel's API for one account, with its token."""
 
-    def __init__(self, account: Account, api: HttpApi) -> None:
+    def __init__(self, account: Account, api: FollowedApi) -> None:
         self._account = account
+        self._base = account.entry.url or API
         self._api = api
         #: When to renew the token, by the loop's clock.
         self._renewed_at_s = -math.inf
@@ -85,7 +82,7 @@ class _Puzzel:
         if asyncio.get_running_loop().time() >= self._renewed_at_s:
             await self._renew()
         path = f"/{self._account.entry.customer_key}/visualqueues/stateinformation/All"
-        request = Request(path, (("userId", self._user),))
+        request = Request(path, (("userId", self._user),), base=self._base)
         try:
             answer = await self._ask(request)
         except _RefusedError:
@@ -157,7 +154,7 @@ class _Puzzel:
     async def _use(self, token: SecretStr) -> None:
         """Use a token from now on, after asking for its user and its expiry. Raises _RefusedError."""
         self._api.use_token(token)
-        answer = await self._ask(Request("/accesstokeninformation"))
+        answer = await self._ask(Request("/accesstokeninformation", base=self._base))
         told = answer.get("result") if isinstance(answer, dict) else None
         told = told if isinstance(told, dict) else {}
         user = told.get("userId")

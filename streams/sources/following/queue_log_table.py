@@ -7,7 +7,7 @@ of them again; they give the same events.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import orjson
 
@@ -15,7 +15,7 @@ from streams.sources.backfill.pages import Page, VendorPayload
 from streams.sources.database_rows import DatabaseAwayError, Row
 from streams.sources.following.follower import FollowError
 from streams.sources.following.passed_over import PassedOver
-from streams.sources.read_only_database import DatabaseRefusedError, Wrong
+from streams.sources.read_only_database import DatabaseRefusedError, Uniqueness, Wrong
 
 #: How often new rows are read, so that a row is on the wallboard within two seconds.
 EVERY_S: Final = 1.0
@@ -37,10 +37,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Database(Protocol):
-    """Answers a SELECT."""
+    """Answers a SELECT, and what its catalogue says of a column."""
 
     async def rows(self, statement: str) -> list[Row]:
         """Return rows. Raises DatabaseAwayError or DatabaseRefusedError."""
+        ...
+
+    async def uniqueness(self, table: str, column: str) -> Uniqueness:
+        """Tell whether a column's values are unique and never NULL. Raises as `rows`."""
         ...
 
 
@@ -59,6 +63,8 @@ class QueueLogTable:
         self._last: dict[int, bytes] = {}
         #: When gaps were last looked for, by the loop's clock.
         self._looked_at_s = -LATE_EVERY_S
+        #: Whether the ids are known to be unique: else a row behind another one with its id would be lost.
+        self._is_unique = False
 
     async def pages(self, position: Mapping[str, Any] | None) -> AsyncGenerator[Page, None]:
         """Yield the rows after a position, then new rows for ever. Raises FollowError."""
@@ -70,7 +76,7 @@ class QueueLogTable:
                     kept = self._passed.settled
                     yield page
             except DatabaseAwayError as error:
-                is_away = True
+                is_away, self._is_unique = True, False  # it may be another table then
                 yield Page((), {"id": kept}, fault=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
@@ -83,6 +89,8 @@ class QueueLogTable:
 
     async def _new_rows(self) -> AsyncIterator[Page]:
         """Yield the rows that were not read yet, gaps included."""
+        if not self._is_unique:
+            await self._refuse_repeated_ids()
         while rows := await self._behind(self._passed.highest):
             yield self._page(rows)
             if len(rows) < ROWS_AT_ONCE:
@@ -101,6 +109,9 @@ class QueueLogTable:
                     behind = self._number(rows[-1])
             self._passed.give_up(looked_at)
 
+    async def _newest(self) -> list[Row]:
+        return await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
+
     async def _behind(self, number: int) -> list[Row]:
         return await self._database.rows(
             f"SELECT * FROM {self._table} WHERE id > {number:d} ORDER BY id LIMIT {ROWS_AT_ONCE:d}"  # noqa: S608 - ours
@@ -116,18 +127,34 @@ class QueueLogTable:
 
     async def _reread_if_ids_restarted(self) -> None:
         """Read from the first row again if the ids restarted, because the table was recreated or emptied."""
-        rows = await self._database.rows(f"SELECT * FROM {self._table} ORDER BY id DESC LIMIT 1")  # noqa: S608 - ours
-        for row in rows:
+        for row in await self._newest():
             number = self._number(row)
             # If only newer rows were deleted, the last row was read before and is unchanged.
             if number < self._passed.highest and self._last.get(number) != _body(row):
                 _LOG.warning(
                     "%s: the ids of %s have restarted: its rows are read from the first", self._path, self._table
                 )
+                await self._refuse_repeated_ids()
                 self._passed = PassedOver(0)
+
+    async def _refuse_repeated_ids(self) -> None:
+        """Raise FollowError if the ids are not unique; of a view only its present rows can tell that."""
+        for row in await self._newest():
+            self._number(row)
+        uniqueness = await self._database.uniqueness(self._table, "id")
+        if uniqueness == "not unique":
+            raise FollowError(self._mend("key"), again_after_s=AGAIN_REFUSED_S)
+        if uniqueness == "unknown" and await self._database.rows(
+            f"SELECT id FROM {self._table} WHERE id > {self._passed.settled:d}"  # noqa: S608 - ours
+            " GROUP BY id HAVING COUNT(*) > 1 LIMIT 1"
+        ):
+            raise FollowError(self._mend("repeated"), again_after_s=AGAIN_REFUSED_S)
+        self._is_unique = True
 
     def _page(self, rows: Sequence[Row]) -> Page:
         bodies = {self._number(row): _body(row) for row in rows}
+        if len(bodies) < len(rows):
+            raise FollowError(self._mend("repeated"), again_after_s=AGAIN_REFUSED_S)
         self._last = dict(list({**self._last, **bodies}.items())[-ROWS_AT_ONCE:])
         self._passed.note(bodies)
         payloads = (VendorPayload("realtime", body, f"{self._table} {number}") for number, body in bodies.items())
@@ -139,9 +166,11 @@ class QueueLogTable:
             raise FollowError(self._mend("column"))
         return int(number)
 
-    def _mend(self, wrong: Wrong) -> str:
+    def _mend(self, wrong: Wrong | Literal["key", "repeated"]) -> str:
         address, table = self._address_key, self._table
-        problems: dict[Wrong, str] = {
+        problems: dict[Wrong | Literal["key", "repeated"], str] = {
+            "key": f"nothing keeps `id` of {table} unique: make it the primary key (docs/sources/asterisk.md)",
+            "repeated": f"{table} has several rows with the same `id`: make it unique (docs/sources/asterisk.md)",
             "sign-in": f"the database refuses the user or the password: check the address in {address}",
             "database": f"there is no such database, or its user may not use it: check the address in {address}",
             "table": f"there is no table {table}: set `table` of the account",

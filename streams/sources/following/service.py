@@ -1,4 +1,7 @@
-"""The follower's process: it follows the accounts of `sources.toml`, and begins anew when that file changes."""
+"""The follower's process: it follows the accounts of `sources.toml`; one whose settings change is restarted.
+
+The others run on: a restart means another log-in, and a vendor may lock out a user after several refused ones.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -38,31 +41,30 @@ class FollowedAccounts:
             uses=lambda each: wanted(each) and is_followed(each.entry),
             concerns=lambda each: wanted(each) and would_be_followed(each.written),
         )
-        self.followings = self._made()
+        self.followings: list[Following] = []
+        self._take_over()
         if not self.followings and not self.watched.faulty:
             raise EndError(
                 "sources.toml has no such account that can be followed: docs/sources says which can", Exit.NO
             )
 
-    def _made(self) -> list[Following]:
-        found = []
-        for account in self.watched.accounts.values():
-            follower = follower_of(account.source)
-            if follower is not None:
-                found.append(Following(self._settings, account, follower))
-        return found
-
     async def run(self) -> None:
-        """Follow all, for ever; begin anew where the file changes, from what Kafka has."""
-        while True:
-            tasks = [asyncio.ensure_future(each.run()) for each in self.followings]
-            changing = asyncio.ensure_future(self._changed())
-            try:
-                done, _ = await asyncio.wait({*tasks, changing}, return_when=asyncio.FIRST_COMPLETED)
+        """Follow all, for ever; one that has changed is restarted, from what Kafka has."""
+        running: dict[Following, asyncio.Future[None]] = {}
+        try:
+            while True:
+                gone = running.keys() - set(self.followings)
+                await cancel(*(running.pop(each) for each in gone))
+                running |= {each: asyncio.ensure_future(each.run()) for each in self.followings if each not in running}
+                changing = asyncio.ensure_future(self._changed())
+                try:
+                    done, _ = await asyncio.wait({*running.values(), changing}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changing.cancel()
                 for task in done:
                     task.result()  # a bug ends the process
-            finally:
-                await cancel(*(task for task in (*tasks, changing) if not task.done()))
+        finally:
+            await cancel(*(task for task in running.values() if not task.done()))
 
     async def _changed(self) -> None:
         """Return once the files say something else of a followed account that is without a fault."""
@@ -72,12 +74,26 @@ class FollowedAccounts:
                 return
 
     def look(self) -> bool:
-        """Take over what the files say; tells whether a followed account has changed. A faulty change is logged."""
+        """Take over what the files say; tells whether a followed account has changed. A faulty change is logged.
+
+        Of `followings`, those of unchanged accounts stay.
+        """
         self.watched.look()
         if [each.account for each in self.followings] == list(self.watched.accounts.values()):
             return False
-        self.followings = self._made()
+        self._take_over()
         return True
+
+    def _take_over(self) -> None:
+        known = {each.account.path: each for each in self.followings}
+        followings = []
+        for account in self.watched.accounts.values():
+            former, follower = known.get(account.path), follower_of(account.source)
+            if former is not None and former.account == account:
+                followings.append(former)
+            elif follower is not None:
+                followings.append(Following(self._settings, account, follower))
+        self.followings = followings
 
     def unready(self) -> str | None:
         """Name an account that has never been connected to Kafka; a missing vendor or file does not count."""

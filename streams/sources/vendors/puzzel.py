@@ -221,6 +221,8 @@ def map_queue_state(payload: Payload, account: AccountRules, _answers: Mapping[R
     used (`agentsLoggedOn`, with agents in a pause or without), and a value that contradicts our reading is refused.
     """
     queue = json_object(payload.body)
+    if "queueSize" not in queue and not {"result", "code"}.isdisjoint(queue):  # the envelope of an answer
+        raise UnmappableError("result", "is not the list of queues")
     name = account.queue_named(text_at(queue, "id"), optional_text_at(queue, "description") or text_at(queue, "id"))
     try:
         return Mapped(states=(_queue_state(queue, name, account),))

@@ -1,5 +1,6 @@
 """A vendor's API over real HTTP: signed in, paced, tried again; and what is said where the vendor says no."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -159,6 +160,42 @@ async def test_a_vendor_with_trouble_is_asked_again_and_then_given_up() -> None:
         with pytest.raises(EndError, match="intercom/acme: the vendor's API answers 503") as ended:
             await api.get(Request("/a"))
     assert ended.value.code == Exit.UNREACHABLE
+
+
+async def test_a_vendor_that_does_not_answer_is_named() -> None:
+    """Also in the midst of its first request; an answer, also one that says no, ends its silence."""
+    said: list[str] = []
+    told = asyncio.Event()
+
+    def note(line: str) -> None:
+        said.append(line)
+        told.set()
+
+    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    host, port = silent.sockets[0].getsockname()[:2]
+    async with silent, HttpApi(account("intercom", f"http://{host}:{port}"), note, away_after_s=0.1) as api:
+        asking = asyncio.create_task(api.get(Request("/a")))
+        await asyncio.wait_for(told.wait(), 20)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    (line,) = said
+    assert line.startswith("intercom/acme: the vendor's API does not answer; no request has succeeded since 20")
+    clock = Clock()
+    told.clear()
+    answers = ok(), web.Response(status=404), web.Response(status=503)
+    async with serving(*answers) as (url, _):
+        intercom = account("intercom", url, **FAST)
+        async with HttpApi(intercom, away=note, away_after_s=0.1, sleep=clock.sleep, now=clock.now) as api:
+            for _answer in range(2):
+                await asyncio.gather(api.get(Request("/a")), return_exceptions=True)
+                clock.at += 3_600
+            asking = asyncio.create_task(api.get(Request("/a")))
+            await asyncio.wait_for(told.wait(), 20)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    assert said[1:] == [
+        "the vendor's API answers 503; no request has succeeded since 2026-03-01 10:00:00 UTC, it is asked again"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
-"""Which changes of the configuration have the follower begin anew, and which it refuses or passes over."""
+"""Which changes of the configuration have an account restarted, and which are refused or passed over."""
 
+import asyncio
+import json
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +10,14 @@ import pytest
 
 from schemas.exits import EndError
 from schemas.settings import Settings
+from streams.configuration.environment import load_settings
+from streams.sources import connections
+from streams.sources.backfill.http_api import HttpApi
+from streams.sources.following import puzzel_queues, service
 from streams.sources.following.service import FollowedAccounts, _metrics
+from tests.kafka.server import KafkaServer
+from tests.streams.sources.puzzel_server import PASSWORD, PuzzelServer
+from tests.until import until
 
 _LOG_ENTRY: Final = '[[source]]\nsource = "asterisk"\naccount = "main"\ntime_zone = "UTC"\npath = "queue_log"\n'
 _MAPPED: Final = '[[source]]\nsource = "mapping"\naccount = "pbx"\nmapping = "pbx.toml"\npath = "calls.ndjson"\n'
@@ -32,6 +42,64 @@ def test_a_change_of_others_disturbs_nobody(folder: Path) -> None:
     )
     assert [followed.look() for _ in range(3)] == [False] * 3
     assert followed.followings == before
+
+
+def test_only_a_changed_account_is_restarted(folder: Path) -> None:
+    """Its own entry, a file of its own, a new entry, one that is gone: no other account does."""
+    followed = FollowedAccounts(Settings(), lambda _: True)
+    log, mapped = followed.followings
+
+    def now_followed(entries: str, mapping: str = _MAPPING) -> list[object]:
+        (folder / "sources.toml").write_text(entries)
+        (folder / "pbx.toml").write_text(mapping)
+        assert [followed.look() for _ in range(3)].count(True) == 1
+        return list(followed.followings)
+
+    of_new, *others = now_followed(_LOG_ENTRY.replace("main", "second") + _LOG_ENTRY + _MAPPED)
+    assert (others, of_new in {log, mapped}) == ([log, mapped], False)
+    assert now_followed(_MAPPED) == [mapped]
+    of_log, *others = now_followed(_LOG_ENTRY + _MAPPED)
+    assert (others, of_log in {log, mapped}) == ([mapped], False)
+    changed = now_followed(_LOG_ENTRY + _MAPPED, _MAPPING.replace('"id"', '"number"'))
+    assert (changed[0], changed[1] in {log, mapped}) == (of_log, False)
+    changed = now_followed(_LOG_ENTRY.replace("UTC", "Europe/Oslo") + _MAPPED, _MAPPING.replace('"id"', '"number"'))
+    assert changed[0] not in {of_log, log}
+
+
+async def test_nobody_logs_in_again_for_another_account(
+    folder: Path, fresh_kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that is restarted logs in once more; no other account does, and the one that is gone is left alone."""
+    fresh_kafka.with_topics()
+    monkeypatch.setattr(service, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(puzzel_queues, "EVERY_MS", 10)
+    monkeypatch.setattr(connections, "HttpApi", partial(HttpApi, sleep=lambda _: asyncio.sleep(0)))
+    monkeypatch.setenv("PUZZEL_PASSWORD", PASSWORD)
+    async with PuzzelServer() as stays, PuzzelServer() as changes:
+
+        def write(**changed: str) -> None:
+            entries = {"stays": stays.entry(), "changes": changes.entry() | changed}
+            (folder / "sources.toml").write_text(
+                "".join(
+                    f'[[source]]\nsource = "puzzel"\naccount = "{name}"\n'
+                    + "".join(f"{key} = {json.dumps(value)}\n" for key, value in entry.items())
+                    for name, entry in entries.items()
+                )
+            )
+
+        write()
+        followed = FollowedAccounts(load_settings(fresh_kafka.settings_env()), lambda _: True)
+        running = asyncio.create_task(followed.run())
+        try:
+            await until(lambda: all(each.payloads for each in followed.followings))
+            write(time_zone="Europe/Helsinki")
+            await until(lambda: changes.asked.count("LogIn") == 2)
+            before = len(stays.asked)
+            await until(lambda: len(stays.asked) > before + 3)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert (stays.asked.count("LogIn"), changes.asked.count("LogIn")) == (1, 2)
 
 
 def test_a_changed_mapping_file_is_taken_over(folder: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import pytest
 from pydantic import SecretStr
 
 from schemas.configuration.source_models import SourceEntry
 from schemas.settings import Settings
-from schemas.source_gauges import SOURCE_GAUGES, QueueState, SourceGauge, decode_source_gauge
+from schemas.source_gauges import SOURCE_GAUGES, NoQueues, QueueState, SourceGauge, decode_source_gauge
 from schemas.topics import DEAD_LETTERS
 from streams.configuration.environment import load_settings
 from streams.sources.accounts import Account
@@ -77,10 +78,13 @@ async def _followed(kafka: KafkaServer, answers: Sequence[Sequence[Any]]) -> tup
         for number, answer in enumerate(answers):
             yield Page(
                 tuple(
-                    VendorPayload("queue_state", orjson.dumps(each), f"queue {each['id']}", polled_at=AT + number)
+                    VendorPayload(
+                        "queue_state", orjson.dumps(each), f"queue {each['id']}" if "id" in each else "queues"
+                    )
                     for each in answer
                 ),
                 {},
+                polled_at=AT + number,
             )
         done.set()
         await asyncio.Event().wait()
@@ -93,6 +97,50 @@ async def _followed(kafka: KafkaServer, answers: Sequence[Sequence[Any]]) -> tup
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     return settings, following
+
+
+async def _told(settings: Settings) -> list[SourceGauge | NoQueues]:
+    """Read what was told, in its order."""
+    records = await asyncio.to_thread(read_all, settings, SOURCE_GAUGES)
+    return [decode_source_gauge(each.value()) for each in records]
+
+
+async def _states(settings: Settings) -> list[SourceGauge]:
+    return [each for each in await _told(settings) if isinstance(each, SourceGauge)]
+
+
+async def test_an_answer_without_queues_ends_the_former_states(fresh_kafka: KafkaServer) -> None:
+    """It is told as such: else the states before it were the newest ones for ever. It is no fault."""
+    fresh_kafka.with_topics()
+    settings, following = await _followed(fresh_kafka, [[queue(3, "C", 5)], [], [], [queue(3, "C", 6)]])
+    none = [NoQueues(at=AT + number, source="puzzel", account="acme") for number in (1, 2)]
+    told = await _told(settings)
+    assert [(each.at - AT, each.waiting) for each in told if isinstance(each, SourceGauge)] == [(0, 5), (3, 6)]
+    assert told[1:3] == none
+    assert (following.fault, following.dead_letters) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"code": 0, "id": "1", "message": "Ada Nilsen"}, "result: is not the list of queues"),
+        ({"result": None, "code": 0}, "result: is not the list of queues"),
+        (queue(3, "C", -1), "queueSize: must be a whole number from 0 on"),
+    ],
+)
+async def test_an_answer_none_of_which_can_be_used(fresh_kafka: KafkaServer, answer: Any, why: str) -> None:  # noqa: ANN401 - JSON
+    """It is the account's fault until a better one comes, and one dead letter; what was told before ends."""
+    fresh_kafka.with_topics()
+    settings, following = await _followed(fresh_kafka, [[queue(3, "C", 5)], [answer], [answer]])
+    assert following.fault == f"no state in the vendor's answer can be used: {why}"
+    assert following.dead_letters == 1
+    assert [(type(each), each.at - AT) for each in await _told(settings)] == [
+        (SourceGauge, 0),
+        (NoQueues, 1),
+        (NoQueues, 2),
+    ]
+    _, following = await _followed(fresh_kafka, [[answer], [queue(3, "C", 5), answer]])
+    assert following.fault is None
 
 
 async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> None:
@@ -116,8 +164,7 @@ async def test_a_fault_that_goes_on_is_one_letter(fresh_kafka: KafkaServer) -> N
         b"agentsReady: must be a whole number from 0 on",
     ]
     assert following.dead_letters == 3
-    records = await asyncio.to_thread(read_all, settings, SOURCE_GAUGES)
-    told = [decode_source_gauge(each.value()) for each in records]
+    told = await _states(settings)
     assert [(each.at - AT, each.waiting) for each in told if each.queue == "billing"] == [(0, 7), (4, 7)]
     assert [each.waiting for each in told if each.queue == "C"] == [5, 6, 7, 8, 9, 10, 11]
 
@@ -131,8 +178,7 @@ async def test_a_name_of_the_vendors_own_that_is_not_whole(fresh_kafka: KafkaSer
         [queue(7, "Sales", -1), queue(8, "Sales", 2), queue(1, "A", 1), queue(2, "B", 1), queue(9, "billing", 6)],
     ]
     settings, _ = await _followed(fresh_kafka, answers)
-    records = await asyncio.to_thread(read_all, settings, SOURCE_GAUGES)
-    told = [decode_source_gauge(each.value()) for each in records]
+    told = await _states(settings)
     assert [(each.at - AT, each.queue, each.waiting) for each in told] == [
         *((1, "Sales", 5), (1, "billing", 7), (2, "billing", 8))
     ]

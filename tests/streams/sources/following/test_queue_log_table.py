@@ -1,43 +1,26 @@
 """Following Asterisk's realtime table in real databases: late commits, restarts, faults, and what the columns hold."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, aclosing, asynccontextmanager, closing
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import pytest
-from pydantic import SecretStr
 
-from schemas.configuration.source_models import SourceEntry
-from streams.sources.accounts import Account
-from streams.sources.adapter import AccountRules, Payload
+from streams.sources.adapter import Payload
 from streams.sources.backfill.pages import Page
 from streams.sources.checked_events import map_payload
 from streams.sources.database_rows import DatabaseAwayError
 from streams.sources.following import passed_over, queue_log_table
-from streams.sources.following.asterisk import FOLLOWER
 from streams.sources.following.follower import FollowError
 from streams.sources.read_only_database import DatabaseRefusedError, ReadOnlyDatabase
 from streams.sources.registry import adapter_of
 from tests.fixtures.tls import Certificate
 from tests.streams.sources.database_servers import DatabaseServer, address, execute, running
-from tests.streams.sources.golden_cases import account_rules
-from tests.streams.sources.mail.followed import NoApi
+from tests.streams.sources.following.queue_log_tables import CALL, RULES, SERVERS, account, make, pages_of, row
 from tests.until import until
-
-RULES: Final = account_rules("asterisk", {"time_zone": "Europe/Helsinki"})
-SERVERS: Final = ("MariaDb", "PostgreSql")
-#: The column `id` of a table whose numbers the server gives out.
-_NUMBERED: Final = {
-    "mysql": "id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY",
-    "postgresql": "id BIGSERIAL PRIMARY KEY",
-}
-_TEXTS: Final = "callid varchar(40), queuename varchar(40), agent varchar(40), event varchar(20)"
-_FIVE: Final = ", ".join(f"data{number} varchar(100)" for number in range(1, 6))
-_CALL: Final = "1772352000"
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -72,43 +55,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(ReadOnlyDatabase, "rows", noted)
     return found
-
-
-def make(server: DatabaseServer, time: str = "varchar(26)", data: str = _FIVE, number: str | None = None) -> None:
-    """Recreate the table, with columns of those types."""
-    numbered = _NUMBERED[server.scheme] if number is None else number
-    columns = ", ".join(filter(None, (numbered, f"time {time}", _TEXTS, data)))
-    execute(server, "DROP TABLE IF EXISTS queue_log", f"CREATE TABLE queue_log ({columns})")
-
-
-def row(number: int, at: str = "2026-03-01 10:00:00.123456", event: str = "ABANDON") -> str:
-    """Write an INSERT of a caller who gave up."""
-    values = f"'{at}', '{_CALL}.{number}', 'support', 'NONE', '{event}', '1', '1', '9', '', ''"
-    return f"INSERT INTO queue_log (time, callid, queuename, agent, event, data1, data2, data3, data4, data5) VALUES ({values})"  # noqa: E501, S608
-
-
-def account(told: SecretStr, rules: AccountRules = RULES, **entry: Any) -> Account:  # noqa: ANN401 - keys
-    """Make an account that is followed by its database."""
-    written = {"source": "asterisk", "account": "acme", "time_zone": "UTC", "database_env": "ASTERISK_DATABASE"}
-    nothing = SecretStr("")
-    return Account(
-        source="asterisk",
-        name="acme",
-        rules=rules,
-        secrets=(),
-        token=nothing,
-        password=nothing,
-        database=told,
-        entry=SourceEntry.model_validate({**written, **entry}),
-        folder=Path("/"),
-    )
-
-
-def pages_of(of: Account, position: Mapping[str, Any] | None = None) -> AsyncGenerator[Page, None]:
-    """Follow an account."""
-    pages = FOLLOWER(of, NoApi(), position)
-    assert isinstance(pages, AsyncGenerator)
-    return pages
 
 
 class Followed:
@@ -327,7 +273,7 @@ async def test_the_parameters_in_one_column(server: DatabaseServer) -> None:
     """Old tables have one column for all of them, columns of bytes, and columns of the operator's own."""
     binary = "bytea" if server.scheme == "postgresql" else "varbinary(100)"
     make(server, data=f"data {binary}, created date")
-    values = f"'1772352000', '{_CALL}.1', 'support', 'SIP/101', 'RINGNOANSWER', '1500|x', '2026-03-01'"
+    values = f"'1772352000', '{CALL}.1', 'support', 'SIP/101', 'RINGNOANSWER', '1500|x', '2026-03-01'"
     columns = "time, callid, queuename, agent, event, data, created"
     execute(server, f"INSERT INTO queue_log ({columns}) VALUES ({values})")  # noqa: S608
     async with followed(server) as found:

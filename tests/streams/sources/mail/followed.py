@@ -53,6 +53,10 @@ class NoApi:
         """Fail."""
         raise AssertionError(request, body)
 
+    def use_token(self, token: SecretStr) -> None:
+        """Fail."""
+        raise AssertionError(token)
+
 
 class Followed:
     """Runs the follower of an account within `async with`, and keeps its pages."""

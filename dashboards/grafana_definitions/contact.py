@@ -10,7 +10,7 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
-from dashboards.grafana_definitions.pieces import SELECTED
+from dashboards.grafana_definitions.pieces import SELECTED, in_range
 from dashboards.grafana_definitions.site import Json, Site
 
 #: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
@@ -21,7 +21,7 @@ BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", cha
   AS "Tag",
   policy AS "Policy", value_ms / 1000 AS "Took", multiIf(within IS NULL, '', within, 'in time', 'late') AS "Target"
 FROM samples
-WHERE $__timeFilter(at) AND sample = ${{sample:singlequote}} AND {SELECTED}
+WHERE {in_range("at")} AND sample = ${{sample:singlequote}} AND {SELECTED}
   AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
 ORDER BY at DESC, contact_id
 LIMIT 500"""

@@ -57,12 +57,12 @@ def sla(site: Site) -> Json:
         "Late in the range, by policy",
         "What was held against a target in the range and came later. Worst beyond: how far the worst was beyond its "
         "target.",
-        objectives.BREACHES_BY_POLICY,
+        objectives.breaches_by_policy(site),
         (
             POLICY,
             column("sample", title="Of"),
             *QUEUE,
-            column("Late", links=[contacts_of_row("first_response")]),
+            column("Late", links=[contacts_of_row("${__data.fields.sample:percentencode}")]),
             column("Share late", SHARE),
             column("Worst beyond", CLOCK),
         ),

@@ -84,7 +84,8 @@ def _staffing(site: Site) -> str:
         "and the mean handle time of the same days. Positions: agents / (1 - shrinkage), rounded up; shrinkage, here "
         "$shrinkage, is the share of paid time in which agents are not available. Erlang C assumes that no customer "
         "gives up waiting, so the result is somewhat too high. It also assumes that an agent handles one contact at a "
-        "time: where agents handle several chats at once, fewer are needed."
+        "time: where agents handle several chats at once, fewer are needed. No number of agents guarantees a target "
+        "for 100 % of contacts: queues with such a policy have no agents and positions here."
     )
 
 

@@ -26,7 +26,7 @@ from tests.dashboards.grafana_macros import Range, expand
 from tests.dashboards.grafana_rules import alerting
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.oracle.contacts import milliseconds as ms
-from tests.sinks.rows import contact, pane, sample, write
+from tests.sinks.rows import contact, event, pane, sample, write
 
 HOUR: Final = 3_600_000
 T0: Final = ms("2026-06-01T12:00Z")
@@ -158,6 +158,28 @@ def test_a_range_from_monday_noon_to_monday_noon(helsinki: tuple[Settings, Clien
     write(ours, _happened("offered", now - 1, queue="now"))
     over = Range(now // 1_000 - 7_200, now // 1_000 + 1)
     assert _ask(client, "Offered by weekday and hour", over, queue=["now"]) == []
+
+
+def test_events_are_in_the_order_in_which_they_count(database: Settings, client: Client) -> None:
+    """Of one time: by their type where there is no `seq`; what began the contact comes first, however late it is."""
+    told = (
+        ("a", "contact.resolved", T0, 0),
+        ("b", "contact.disconnected", T0, 0),
+        ("c", "contact.connected", T0, 0),
+        ("d", "contact.queued", T0, 0),
+        ("e", "contact.tagged", T0, 0),
+        ("f", "contact.started", T0 + 1, 0),
+        ("g", "contact.started", T0 + 2, 0),
+        ("h", "contact.wrapped", T0, 1),
+        ("i", "contact.queued", T0 - 1, 5),
+    )
+    rows = [
+        event(event_id, number, type=kind, occurred_at=at, seq=seq)
+        for number, (event_id, kind, at, seq) in enumerate(told)
+    ]
+    write(database, Batch(events=rows))
+    shown = _ask(client, "Its events", Range(0, 1), contact=["a:1"])
+    assert "".join(row["Id"] for row in shown) == "fidcebahg"
 
 
 OFFICE: Final = Calendar("office", (Hours("UTC", ((Span(480, 1_020),),) * 5 + ((),) * 2),))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
-from dashboards.grafana_definitions.pieces import quote
+from dashboards.grafana_definitions.pieces import quote, window_of
 from dashboards.grafana_definitions.promises import duration, promise
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Release, Site
 from dashboards.grafana_definitions.sla import SLA_UID, attained_title, sla
@@ -59,13 +59,13 @@ def rule_uid(policy: Policy) -> str:
 
 def shortfall(site: Site, policy: Policy) -> str:
     """Write the rule's question: channel, queue, and the shortfall in percentage points."""
-    windows = ", ".join(map(str, site.windows_ms(policy.name)))
+    window = window_of(site, policy.name, "now()")
     return f"""SELECT channel, queue, shortfall
 FROM (
   SELECT dimensions['channel'] AS channel, dimensions['queue'] AS queue,
     if(state = 'missed', greatest(0.01, round(100 * (objective - attained_live), 2)), 0) AS shortfall
   FROM objectives
-  WHERE policy = {quote(policy.name)} AND window_ms IN ({windows})
+  WHERE policy = {quote(policy.name)} AND window_ms = {window}
   ORDER BY at DESC
   LIMIT 1 BY channel, queue
   UNION ALL

@@ -10,8 +10,9 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
-from dashboards.grafana_definitions.pieces import SELECTED
+from dashboards.grafana_definitions.pieces import SELECTED, in_range, quote
 from dashboards.grafana_definitions.site import Json, Site
+from streams.core.event import ANY_RANK, RANKS
 
 #: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
 _ONE: Final = "contact_id = ${contact:singlequote} AND contact_id != ''"
@@ -21,7 +22,7 @@ BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", cha
   AS "Tag",
   policy AS "Policy", value_ms / 1000 AS "Took", multiIf(within IS NULL, '', within, 'in time', 'late') AS "Target"
 FROM samples
-WHERE $__timeFilter(at) AND sample = ${{sample:singlequote}} AND {SELECTED}
+WHERE {in_range("at")} AND sample = ${{sample:singlequote}} AND {SELECTED}
   AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
 ORDER BY at DESC, contact_id
 LIMIT 500"""
@@ -33,12 +34,18 @@ SUMMARY: Final = f"""SELECT contact_id, channel, queue, priority, team, if(open,
 FROM contacts
 WHERE {_ONE}"""
 
+#: The first `contact.started` comes before all.
+_FIRST_START: Final = f"""(
+  SELECT argMinOrNull(event_id, (occurred_at, seq, event_id)) FROM events WHERE {_ONE} AND type = 'contact.started'
+)"""
+_RANK: Final = f"transform(type, [{', '.join(map(quote, RANKS))}], [{', '.join(map(str, RANKS.values()))}], {ANY_RANK})"
+
 EVENTS: Final = f"""SELECT toUnixTimestamp64Milli(occurred_at) AS "When", type AS "Event", queue, team, agent_id
   AS "Agent",
   author AS "Author", reason AS "Reason", arrayStringConcat(tags, ', ') AS "Tags", event_id AS "Id"
 FROM events
 WHERE {_ONE}
-ORDER BY occurred_at, seq, event_id
+ORDER BY ifNull(event_id = {_FIRST_START}, false) DESC, occurred_at, seq, {_RANK}, event_id
 LIMIT 1000"""
 
 SAMPLES: Final = f"""SELECT toUnixTimestamp64Milli(at) AS "When", sample AS "Sample", queue, agent_id AS "Agent",

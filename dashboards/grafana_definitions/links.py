@@ -9,6 +9,8 @@ from dashboards.grafana_definitions.panels import Link
 CONTACT_UID: Final = "pulssi-contact"
 _CONTACTS: Final = f"/d/{CONTACT_UID}/contact?"
 _CHOSEN: Final = "${channel:queryparam}&${queue:queryparam}"
+#: Figures of panes are of the chosen priorities and teams, and so are the contacts behind them.
+_WHOSE: Final = "${priority:queryparam}&${team:queryparam}"
 
 #: From a row that has a contact's id.
 TO_CONTACT: Final[Link] = (
@@ -22,13 +24,13 @@ TO_QUEUE: Final[Link] = ("Channels and queues", f"/d/pulssi-queues/channels-and-
 
 def contacts_of_row(sample: str) -> Link:
     """From a row that has a channel and a queue to the contacts of a sample in the range."""
-    return "The contacts behind it", f"{_CONTACTS}{_OF_ROW}&var-sample={sample}&${{__url_time_range}}"
+    return "The contacts behind it", f"{_CONTACTS}{_OF_ROW}&{_WHOSE}&var-sample={sample}&${{__url_time_range}}"
 
 
 def contacts_of_step(sample: str) -> Link:
-    """From a step of a graph to the contacts of a sample in it; the answer names its end in `until`."""
-    of_step = "from=${__value.time}&to=${__data.fields.until}"
-    return "The contacts behind it", f"{_CONTACTS}{_CHOSEN}&var-sample={sample}&{of_step}"
+    """From a step of a graph to the contacts of a sample in it; the answer says from when to when it counted."""
+    of_step = "from=${__data.fields.since.numeric}&to=${__data.fields.until.numeric}"
+    return "The contacts behind it", f"{_CONTACTS}{_CHOSEN}&{_WHOSE}&var-sample={sample}&{of_step}"
 
 
 #: From a row that has a tag.

@@ -276,7 +276,7 @@ def _range(site: Site) -> Iterator[Row]:
         step="10m",
         style=BARS,
         colours=_VOLUME_COLOURS,
-        hidden=["until"],
+        hidden=["since", "until"],
         links={name: contacts_of_step(sample) for name, sample in _VOLUME_SAMPLES.items()},
     )
     offered = lines(

@@ -1,19 +1,19 @@
 """Grafana's mute timings from `[[maintenance]]`: by the hours of a calendar, or from one instant to another.
 
-Grafana adds intervals up and cannot take one away. So days with hours of their own (`extra`) stay as their weekday is,
-and while a calendar is *open* its closed days are muted as well. The hours are those in force today; public holidays
-are those of this year and the next.
+Grafana adds intervals up and cannot take one away. So on a day that is unlike its weekday, closed or with hours of its
+own (`extra`), and in the night after it, what is to be muted is added, but what its weekday mutes stays muted. The
+hours are those in force today; public holidays are those of this year and the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from dashboards.grafana_definitions.site import Json
 from schemas.alert_rules import Maintenance
-from schemas.calendars import MINUTES_A_DAY, Calendar, Hours
+from schemas.calendars import MINUTES_A_DAY, Calendar, Hours, Span
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: By name, as Grafana writes them itself: what it has is then found to be the same.
@@ -41,9 +41,10 @@ def mute_timing(maintenance: Maintenance, today: date) -> Json:
         intervals = list(_between(maintenance.since, maintenance.until))
     else:
         hours = hours_on(maintenance.calendar, today)
-        intervals = list(_weekly(hours, while_open=maintenance.while_open))
-        if not maintenance.while_open:
-            intervals += _closed_days(hours, today)
+        intervals = [
+            *_weekly(hours, while_open=maintenance.while_open),
+            *_days_of_their_own(hours, today, while_open=maintenance.while_open),
+        ]
     return {"name": timing_name(maintenance), "time_intervals": intervals}
 
 
@@ -52,14 +53,22 @@ def hours_on(calendar: Calendar, day: date) -> Hours:
     return [hours for hours in calendar.hours if hours.valid_from <= day.isoformat()][-1]
 
 
-def _open_minutes(hours: Hours) -> list[tuple[int, int]]:
+#: Begin and end in minutes of a day or a week; the end lies outside.
+_Minutes = tuple[int, int]
+
+
+def _open_minutes(hours: Hours) -> list[_Minutes]:
     """Give the open spans of a week in minutes since its Monday, in order, apart; what passes Sunday begins it."""
     spans = []
     for day, of_day in enumerate(hours.week):
         for span in of_day:
             begin, end = day * MINUTES_A_DAY + span.begin, day * MINUTES_A_DAY + span.end
             spans += [(begin, min(end, _WEEK))] + ([(0, end - _WEEK)] if end > _WEEK else [])
-    merged: list[tuple[int, int]] = []
+    return _merged(spans)
+
+
+def _merged(spans: Iterable[_Minutes]) -> list[_Minutes]:
+    merged: list[_Minutes] = []
     for begin, end in sorted(spans):
         if merged and begin <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
@@ -68,11 +77,16 @@ def _open_minutes(hours: Hours) -> list[tuple[int, int]]:
     return merged
 
 
+def _between_them(spans: list[_Minutes], length: int) -> list[_Minutes]:
+    """Give what lies between spans that are in order and apart, from 0 up to a length."""
+    edges = [0, *(edge for span in spans for edge in span), length]
+    return [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin < end]
+
+
 def _weekly(hours: Hours, *, while_open: bool) -> Iterator[Json]:
     spans = _open_minutes(hours)
     if not while_open:
-        edges = [0, *(edge for span in spans for edge in span), _WEEK]
-        spans = [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin < end]
+        spans = _between_them(spans, _WEEK)
     for day, name in enumerate(_WEEKDAYS):
         first = day * MINUTES_A_DAY
         of_day = [
@@ -92,16 +106,36 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _closed_days(hours: Hours, today: date) -> list[Json]:
-    days = {date.fromisoformat(day) for day in hours.closed}
+def _days_of_their_own(hours: Hours, today: date, *, while_open: bool) -> Iterator[Json]:
+    """Describe days that have other hours than their weekday, and days into which the night of such a day reaches."""
+    closed = {date.fromisoformat(day) for day in hours.closed}
     if hours.country:
         from holidays import country_holidays  # noqa: PLC0415 - a calendar without holidays does not pay for the import
 
-        days |= set(
+        closed |= set(
             country_holidays(hours.country, subdiv=hours.subdivision or None, years=[today.year, today.year + 1])
         )
-    own = {date.fromisoformat(day) for day, _ in hours.extra}
-    return [{**_day(day), "location": hours.zone} for day in sorted(days - own)]
+    extra = {date.fromisoformat(day): spans for day, spans in hours.extra}
+
+    def spans_on(day: date) -> tuple[Span, ...]:
+        return extra.get(day, () if day in closed else hours.week[day.weekday()])
+
+    unlike = closed | extra.keys()
+    after = {day + timedelta(1) for day in unlike if _is_past_midnight((*hours.week[day.weekday()], *spans_on(day)))}
+    for day in sorted(unlike | after):
+        night = [(span.begin - MINUTES_A_DAY, span.end - MINUTES_A_DAY) for span in spans_on(day - timedelta(1))]
+        open_then = _merged(
+            (max(0, begin), min(MINUTES_A_DAY, end))
+            for begin, end in (*night, *spans_on(day))
+            if begin < MINUTES_A_DAY and end > 0
+        )
+        muted = open_then if while_open else _between_them(open_then, MINUTES_A_DAY)
+        if muted:
+            yield {**_day(day), "times": [_times(*span) for span in muted], "location": hours.zone}
+
+
+def _is_past_midnight(spans: Iterable[Span]) -> bool:
+    return any(span.end > MINUTES_A_DAY for span in spans)
 
 
 def _day(day: date) -> Json:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.grafana_definitions.pieces import AS_OF, IN_RANGE, PLACE, SELECTED, quote
+from dashboards.grafana_definitions.pieces import AS_OF, IN_RANGE, PLACE, SELECTED, held_ms, in_range, quote, window_of
 from dashboards.grafana_definitions.site import Site
 from schemas.policies import Policy
 
@@ -37,14 +37,18 @@ GROUP BY channel, queue
 ORDER BY "short_excluded" ASC NULLS LAST, channel, queue"""
 )
 
-BREACHES_BY_POLICY: Final = f"""SELECT policy, sample, channel, queue,
+
+def breaches_by_policy(site: Site) -> str:
+    """What was late in the range, by policy and queue: how many, and how far the worst was beyond its target."""
+    return f"""SELECT policy, sample, channel, queue,
   count() AS "Judged", countIf(within = false) AS "Late", "Late" / "Judged" AS "Share late",
-  maxIf(value_ms - target_ms, within = false) / 1000 AS "Worst beyond"
+  maxIf({held_ms(site)} - target_ms, within = false) / 1000 AS "Worst beyond"
 FROM samples
-WHERE $__timeFilter(at) AND within IS NOT NULL AND {SELECTED}
+WHERE {in_range("at")} AND within IS NOT NULL AND {SELECTED}
 GROUP BY policy, sample, channel, queue
 ORDER BY "Late" DESC, policy, sample, channel, queue
 LIMIT 200"""
+
 
 LATE_NOW: Final = f"""SELECT contact_id, channel, queue, priority, first_response_policy AS policy,
   dateDiff('second', first_response_breached_at, {AS_OF}) AS "Beyond", dateDiff('second', clock_since, {AS_OF}) AS
@@ -57,8 +61,8 @@ LIMIT 100"""
 
 def attained_over_time(site: Site, policy: Policy) -> str:
     """How a policy's objective was attained in its window, a line a queue: the eight worst of the range."""
-    windows = ", ".join(map(str, site.windows_ms(policy.name)))
-    of = f"policy = {quote(policy.name)} AND window_ms IN ({windows}) AND $__timeFilter(at) AND {PLACE}"
+    window = window_of(site, policy.name, "at")
+    of = f"policy = {quote(policy.name)} AND window_ms = {window} AND $__timeFilter(at) AND {PLACE}"
     worst = (
         f"(SELECT channel, queue FROM objective_history WHERE {of}"
         " GROUP BY channel, queue ORDER BY min(attained_live), queue LIMIT 8)"

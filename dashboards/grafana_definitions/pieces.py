@@ -9,10 +9,11 @@ merged, and no averages.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from dashboards.grafana_definitions.site import Site
-from schemas.policies import Metric, Policy
+from schemas.policies import Metric, Policies, Policy
 
 #: The service-level formula that the dashboards show where they do not name another.
 FORMULA: Final = "short_excluded"
@@ -24,20 +25,27 @@ PERCENTILES: Final = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95}
 LINES_AT_MOST: Final = 8
 
 
-def _among(name: str) -> str:
-    return f"$__conditionalAll({name} IN (${{{name}:singlequote}}), ${name})"
+def _among(name: str, value: str | None = None) -> str:
+    return f"$__conditionalAll({value or name} IN (${{{name}:singlequote}}), ${name})"
+
+
+#: A team by the name that it is shown and chosen with: Grafana takes an empty choice for all of them.
+TEAM: Final = "if(team = '', 'no team', team)"
 
 
 #: Of what knows neither team nor priority.
 PLACE: Final = f"{_among('channel')} AND {_among('queue')}"
-SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team')}"
+SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team', TEAM)}"
 #: In a panel that is repeated by channel, `channel` is that panel's own.
 PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
-SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team')}"
+SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team', TEAM)}"
 #: A row for each channel that is selected, so that a channel without contacts is shown with 0.
 EVERY_CHANNEL: Final = "arrayJoin(CAST([${channel:singlequote}], 'Array(String)'))"
 TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
 IN_RANGE: Final = "$__timeFilter(pane_start)"
+#: The same as times from and until (exclusive): a pane counts where its minute begins in the range.
+RANGE_FROM: Final = "toStartOfMinute($__fromTime + 59)"
+RANGE_UNTIL: Final = "toStartOfMinute($__toTime + 60)"
 LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
 #: By the wall clock of the zone that is chosen.
 STEP: Final = "pulssi_local_step(pane_start, $__interval_s, '${tz}')"
@@ -48,6 +56,9 @@ FILL_GAPS: Final = (
 )
 #: Now, or the time of the figures where they are old.
 AS_OF: Final = "(SELECT as_of FROM freshness)"
+
+#: The end of the range, or now where that is earlier.
+LAST_MOMENT: Final = "least($__toTime, now())"
 
 #: From counters by sample, as the view of the panes has them.
 LEVEL_OF_PANES: Final = f"""pulssi_service_level('{FORMULA}',
@@ -74,23 +85,77 @@ def largest_lines(view: str, at: str, weight: str, where: str) -> str:
     )
 
 
+def in_range(at: str) -> str:
+    """What is no pane, by its time: the same that the panes of the range count, to the millisecond."""
+    return f"{at} >= {RANGE_FROM} AND {at} < {RANGE_UNTIL}"
+
+
 def quote(value: str) -> str:
     """Write a text for ClickHouse."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def of_place(site: Site, value: Literal["objective", "target_ms"], *metrics: Metric) -> str:
+def by_time(site: Site, at: str, written: Callable[[Policies], str]) -> str:
+    """Write as SQL what follows from the policies in force at a time; `written` writes it for some policies."""
+    first, *later = [written(site.rules.policies), *(written(policies) for _, policies in site.rules.policies_from)]
+    if all(each == first for each in later):
+        return first
+    eras = zip((since for since, _ in site.rules.policies_from), later, strict=True)
+    cases = [f"{at} >= fromUnixTimestamp64Milli({since}, 'UTC'), {each}" for since, each in reversed([*eras])]
+    return f"multiIf({', '.join(cases)}, {first})"
+
+
+def of_place(site: Site, value: Literal["objective", "target_ms"], at: str, *metrics: Metric) -> str:
     """Write as SQL the objective or target of a channel and queue, by a policy on `metrics`, else on first response.
 
-    NULL where no policy applies. Policies for one priority or segment are left out: a queue's row includes all of them.
+    It is that of the policies in force at the time `at`; NULL where none applies. Policies for one priority or segment
+    are left out: a queue's row includes all of them.
     """
-    cases = [
-        f"{_place(policy)}, {getattr(policy, value)}"
-        for metric in (*metrics, "first_response")
-        for policy in site.policies()
-        if policy.metric == metric and policy.priority is None and policy.segment is None
-    ]
-    return f"multiIf({', '.join(cases)}, NULL)" if cases else "CAST(NULL, 'Nullable(Float64)')"
+
+    def written(policies: Policies) -> str:
+        cases = [
+            f"{_place(policy)}, {getattr(policy, value)}"
+            for metric in (*metrics, "first_response")
+            for policy in policies
+            if policy.metric == metric and policy.priority is None and policy.segment is None
+        ]
+        return f"multiIf({', '.join(cases)}, NULL)" if cases else "CAST(NULL, 'Nullable(Float64)')"
+
+    return by_time(site, at, written)
+
+
+def window_of(site: Site, name: str, at: str) -> str:
+    """Write as SQL the length of a policy's window at a time, in milliseconds; 0 where it is not in force."""
+
+    def written(policies: Policies) -> str:
+        windows = (
+            policy.window_ms or site.alert_rules.attainment.window_ms for policy in policies if policy.name == name
+        )
+        return str(next(windows, 0))
+
+    return by_time(site, at, written)
+
+
+#: What is held against a target, by whether the policy's clock is business time, and whether pauses stop it.
+_HELD: Final = {
+    (False, True): "active_ms",
+    (True, False): "business_ms",
+    (True, True): "active_business_ms",
+}
+
+
+def held_ms(site: Site) -> str:
+    """Write as SQL what was held against a sample's target: by the clock of the policy in force at its time."""
+
+    def written(policies: Policies) -> str:
+        cases = [
+            f"policy = {quote(policy.name)}, {_HELD[clock]}"
+            for policy in policies
+            if (clock := (policy.clock == "calendar", policy.pauses == "stop")) in _HELD
+        ]
+        return f"multiIf({', '.join(cases)}, value_ms)" if cases else "value_ms"
+
+    return by_time(site, "at", written)
 
 
 def _place(policy: Policy) -> str:

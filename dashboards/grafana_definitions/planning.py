@@ -11,7 +11,7 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.live_floor import FORMULA, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, NUMBER, SHARE, column, lines, table
 from dashboards.grafana_definitions.pieces import FORMULA as FORMULA_NAME
-from dashboards.grafana_definitions.pieces import PLACE
+from dashboards.grafana_definitions.pieces import PLACE, quote
 from dashboards.grafana_definitions.promises import promise
 from dashboards.grafana_definitions.site import Json, Site
 
@@ -27,19 +27,35 @@ ORDER BY interval_start DESC, channel, queue
 LIMIT 1000"""
 
 _HOURS: Final = ",\n  ".join(
-    f'sumIf(offered, hour = {hour}) / nullIf(uniqExact(day), 0) AS "{hour:02}"' for hour in range(24)
+    f'sumIf(offered, hour = {hour}) / nullIf(countIf(hour = {hour} AND counts), 0) AS "{hour:02}"' for hour in range(24)
 )
-#: A mean over the days of a weekday that had anything at all.
-WEEK: Final = f"""SELECT ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][toDayOfWeek(day)] AS "Day",
+_WEEK_HOURS: Final = f"interval = '60 minutes' AND interval_start <= now() - 3600 AND {_IN_RANGE} AND {PLACE}"
+
+
+def week(site: Site) -> str:
+    """The mean of each hour of each weekday, over the days that had anything and whose hour is in the range."""
+    clock = "concat(toString(day), ' ', leftPad(toString(hour), 2, '0'), ':00:00')"
+    begin = f"toDateTime64({clock}, 0, {quote(site.rules.time_zone)})"
+    return f"""SELECT ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][toDayOfWeek(day)] AS "Day",
   {_HOURS}
 FROM (
-  SELECT day, toUInt8(substring(interval_local, 12, 2)) AS hour, sum(offered) AS offered
-  FROM intervals
-  WHERE interval = '60 minutes' AND {_IN_RANGE} AND {PLACE}
+  SELECT day, hour, sum(n) AS offered, max(counted) AS counts
+  FROM (
+    SELECT day, toUInt8(substring(interval_local, 12, 2)) AS hour, offered AS n, true AS counted
+    FROM intervals
+    WHERE {_WEEK_HOURS}
+    UNION ALL
+    SELECT day, hour, 0, toHour(begin) = hour AND begin >= $__fromTime AND begin <= least($__toTime, now() - 3600)
+    FROM (
+      SELECT day, toUInt8(arrayJoin(range(24))) AS hour, {begin} AS begin
+      FROM (SELECT DISTINCT day FROM intervals WHERE {_WEEK_HOURS})
+    )
+  )
   GROUP BY day, hour
 )
 GROUP BY toDayOfWeek(day)
 ORDER BY toDayOfWeek(day)"""
+
 
 WORK: Final = f"""SELECT toDateTime(interval_start, 'UTC') AS time, channel, sum(handle_sum_ms) / 1800000 AS agents
 FROM intervals
@@ -68,18 +84,18 @@ def _staffing(site: Site) -> str:
         "and the mean handle time of the same days. Positions: agents / (1 - shrinkage), rounded up; shrinkage, here "
         "$shrinkage, is the share of paid time in which agents are not available. Erlang C assumes that no customer "
         "gives up waiting, so the result is somewhat too high. It also assumes that an agent handles one contact at a "
-        "time: where agents handle several chats at once, fewer are needed."
+        "time: where agents handle several chats at once, fewer are needed. No number of agents guarantees a target "
+        "for 100 % of contacts: queues with such a policy have no agents and positions here."
     )
 
 
 def planning(site: Site) -> Json:
     """Describe the dashboard."""
-    week = table(
+    by_weekday = table(
         "Offered by weekday and hour",
-        "Contacts that came in an hour of the centre's clock, as a mean over the range's days of that weekday that "
-        "had any. "
-        "The darker, the more.",
-        WEEK,
+        "Contacts that came in an hour of the centre's clock, as a mean over the days of that weekday that had any "
+        "contact and whose hour is over and in the range. The darker, the more.",
+        week(site),
         (column("Day", width=60),),
         unit=NUMBER,
         heat=True,
@@ -162,7 +178,7 @@ def planning(site: Site) -> Json:
             row(9, (14, expected), (10, errors)),
             row(9, (14, needed), (10, work)),
             row(9, (24, busiest)),
-            row(9, (24, week)),
+            row(9, (24, by_weekday)),
             row(14, (24, intervals)),
         ],
         ("channel", "queue", "weeks", "shrinkage", "occupancy"),

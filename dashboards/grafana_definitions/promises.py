@@ -5,14 +5,19 @@ from __future__ import annotations
 from schemas.policies import Policy
 
 
-def duration(seconds: int) -> str:
-    """Write a duration for people, in its largest whole unit."""
+def duration(seconds: float) -> str:
+    """Write a duration for people, in its largest whole unit; of less than a second in parts of one."""
     for length, name in ((3_600, "h"), (60, "min")):
         if seconds >= length and seconds % length == 0:
-            return f"{seconds // length} {name}"
-    return f"{seconds} s"
+            return f"{int(seconds // length)} {name}"
+    return f"{int(seconds) if seconds == int(seconds) else seconds} s"
+
+
+def percent(share: float) -> str:
+    """Write a share in percent, as it is: never rounded up to 100 %."""
+    return f"{round(share * 100, 6):.10g} %"
 
 
 def promise(policy: Policy) -> str:
     """Write a policy's objective and target."""
-    return f"{policy.objective * 100:g} % within {duration(policy.target_ms // 1_000)}"
+    return f"{percent(policy.objective)} within {duration(policy.target_ms / 1_000)}"

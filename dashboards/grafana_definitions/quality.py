@@ -10,7 +10,7 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import TO_CONTACT, contacts_of_row
 from dashboards.grafana_definitions.live_floor import QUEUE, STEP
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, TIME, column, lines, stat, table
-from dashboards.grafana_definitions.pieces import IN_RANGE, PLACE, SELECTED
+from dashboards.grafana_definitions.pieces import IN_RANGE, PLACE, SELECTED, in_range
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
 
@@ -43,21 +43,21 @@ WHERE {IN_RANGE} AND sample IN ('rated', 'resolution', 'reopened', 'slow', 'firs
 GROUP BY time
 ORDER BY time"""
 
-FIRST_CONTACT: Final = f"""SELECT channel, queue, sum(resolved) AS "Resolved",
-  sum(first_contacts) / nullIf(sum(with_customer), 0) AS "At first contact",
-  sum(first_contacts_in_queue) / nullIf(sum(with_customer), 0) AS "In its queue",
-  sum(with_customer) / nullIf(sum(resolved), 0) AS "Customer known",
+FIRST_CONTACT: Final = f"""SELECT channel, queue, count() AS "Resolved",
+  countIf(ifNull(first_contact, false)) / nullIf(count(first_contact), 0) AS "At first contact",
+  countIf(ifNull(first_contact_in_queue, false)) / nullIf(count(first_contact), 0) AS "In its queue",
+  count(first_contact) / "Resolved" AS "Customer known",
   if(max(provisional), 'yes', 'no') AS "Provisional"
-FROM fcr
-WHERE day >= toDate($__fromTime) AND day <= toDate($__toTime) + 1 AND {PLACE}
+FROM first_contacts
+WHERE {in_range("resolved_at")} AND {PLACE}
 GROUP BY channel, queue
 ORDER BY "At first contact" ASC NULLS LAST, channel, queue"""
 
 #: A sample `slow` has no duration: the query takes it from the response sample that the same event caused.
 SLOWEST: Final = f"""SELECT contact_id, channel, queue, toUnixTimestamp64Milli(at) AS "When", value_ms / 1000 AS "Took"
 FROM samples
-WHERE $__timeFilter(at) AND sample IN ('first_response', 'next_response') AND {SELECTED}
-  AND (contact_id, caused_by) IN (SELECT contact_id, caused_by FROM samples WHERE $__timeFilter(at) AND sample = 'slow')
+WHERE {in_range("at")} AND sample IN ('first_response', 'next_response') AND {SELECTED}
+  AND (contact_id, caused_by) IN (SELECT contact_id, caused_by FROM samples WHERE {in_range("at")} AND sample = 'slow')
 ORDER BY value_ms DESC, contact_id
 LIMIT 50"""
 
@@ -93,7 +93,7 @@ def quality(site: Site) -> Json:
         "Resolved at the first contact, the least first",
         "Not reopened, and no other contact of the same customer within 7 days, in any channel or in its own queue; "
         "of those "
-        "whose customer is known. Provisional: the 7 days are not over. By days of the centre's time.",
+        "whose customer is known. Provisional: the 7 days are not over. By the time of the last resolution.",
         FIRST_CONTACT,
         (*QUEUE, *(column(name, SHARE) for name in ("At first contact", "In its queue", "Customer known"))),
     )

@@ -12,6 +12,7 @@ from dashboards.grafana_definitions.pieces import (
     FILL_GAPS,
     FORMULA,
     IN_RANGE,
+    LAST_MOMENT,
     LEVEL_OF_PANES,
     LINE_NAME,
     PERCENTILES,
@@ -130,7 +131,7 @@ def range_by_queue(site: Site) -> str:
   sumIf(n, sample = 'abandoned')
     / nullIf(sumIf(n, sample = 'first_response') + sumIf(n, sample = 'abandoned'), 0) AS "Abandon rate",
   {LEVEL_OF_PANES} AS "Service level",
-  {of_place(site, "objective")} AS "Objective",
+  {of_place(site, "objective", LAST_MOMENT)} AS "Objective",
   "Service level" - "Objective" AS "Difference"
 FROM panes
 WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}
@@ -186,10 +187,12 @@ _STEPS: Final = (
     "arrayPushBack(range(toUnixTimestamp($__fromTime), toUnixTimestamp($__toTime), toUInt32($__interval_s)),"
     " toUnixTimestamp($__toTime))"
 )
-#: Every step, with zeros where nothing came. `until` lies behind all of a step, for the way to its contacts.
+#: Every step, with zeros where nothing came; `since` and `until` say when it counted, for the way to its contacts: the
+#: first step of a range counts from the beginning of the range on.
 VOLUMES: Final = f"""SELECT {STEP} AS time,
   {_COUNTS},
-  toUnixTimestamp(max(toDateTime(pane_start))) * 1000 + 59999 AS until
+  1000 * greatest(toUnixTimestamp(time), toUnixTimestamp($__fromTime)) AS since,
+  1000 * greatest(toUnixTimestamp(time), toUnixTimestamp(maxIf(toDateTime(pane_start), sample != ''))) + 59999 AS until
 FROM (
   SELECT pane_start, sample, n FROM panes
   WHERE {IN_RANGE} AND sample IN ('offered', 'first_response', 'abandoned') AND {SELECTED}

@@ -24,6 +24,7 @@ from dashboards.grafana_definitions.pieces import (
     IN_RANGE,
     LINE_NAME,
     SELECTED,
+    in_range,
     largest_lines,
     seconds,
 )
@@ -52,7 +53,7 @@ ORDER BY "Wait p90" DESC NULLS LAST, channel, queue"""
 OUTCOMES: Final = f"""SELECT channel, queue, outcome AS "Outcome", count() AS "Visits", avg(value_ms) / 1000 AS
   "Mean wait"
 FROM samples
-WHERE $__timeFilter(at) AND sample = 'queue_wait' AND {SELECTED}
+WHERE {in_range("at")} AND sample = 'queue_wait' AND {SELECTED}
 GROUP BY channel, queue, outcome
 ORDER BY "Visits" DESC, channel, queue, outcome
 LIMIT 100"""

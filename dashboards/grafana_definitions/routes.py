@@ -52,8 +52,8 @@ def notifies(site: Site) -> bool:
 
 
 def _kept(site: Site) -> list[Maintenance]:
-    """Give the maintenance that Grafana's alerts know: of objectives, or of anything."""
-    return [each for each in site.alert_rules.maintenance if each.kind in {None, "objective"}]
+    """Give the maintenance that Grafana's alerts know: of objectives, of Pulssi itself, or of anything."""
+    return [each for each in site.alert_rules.maintenance if each.kind in {None, "objective", "pipeline"}]
 
 
 def mute_timings(site: Site) -> list[Json]:
@@ -62,34 +62,57 @@ def mute_timings(site: Site) -> list[Json]:
     return [always, *(mute_timing(each, site.today) for each in _kept(site))]
 
 
-def _matchers(maintenance: Maintenance) -> list[list[str]]:
+#: A condition on a label: its name, `=` or `!=`, and a value.
+_Condition = tuple[str, str, str]
+#: By the kind of an alert: the rule for the age of the figures is of no policy.
+_KINDS: Final[dict[str, _Condition]] = {"objective": ("policy", "!=", ""), "pipeline": ("policy", "=", "")}
+
+
+def _conditions(maintenance: Maintenance) -> frozenset[_Condition]:
     of = (
         ("policy", maintenance.rule),
         ("channel", maintenance.dimensions.channel),
         ("queue", maintenance.dimensions.queue),
     )
-    return [[name, "=", value] for name, value in of if value is not None]
+    found = {(name, "=", value) for name, value in of if value is not None}
+    return frozenset(found | ({_KINDS[maintenance.kind]} if maintenance.kind in _KINDS else set()))
+
+
+def _implies(given: frozenset[_Condition], others: frozenset[_Condition]) -> bool:
+    """Tell whether whatever meets the given conditions meets the others."""
+    equal = {name: value for name, of, value in given if of == "="}
+    return all(one in given or (one[1] == "!=" and equal.get(one[0], one[2]) != one[2]) for one in others)
+
+
+def _can_hold(conditions: frozenset[_Condition]) -> bool:
+    """Tell whether an alert can meet all conditions."""
+    equal = {(name, value) for name, of, value in conditions if of == "="}
+    differing = {(name, value) for name, of, value in conditions if of == "!="}
+    return len(dict(equal)) == len(equal) and not equal & differing
 
 
 def _child_routes(site: Site) -> Iterator[Json]:
-    """Describe a route for each maintenance that is not for all alerts, those with most conditions first.
+    """Describe a route for each set of conditions under which other times hold, those with most conditions first.
 
-    An alert takes the first route that matches, so a route also has the times of each that its conditions imply.
+    An alert takes the first route that matches. So there is a route for the conditions of several maintenances together
+    as well, and each has the times of all whose conditions it implies.
     """
-    kept = sorted(_kept(site), key=lambda each: -len(_matchers(each)))
-    for each in kept:
-        if conditions := _matchers(each):
-            implied = [other for other in kept if all(one in conditions for one in _matchers(other))]
+    kept = [(_conditions(each), timing_name(each)) for each in _kept(site)]
+    together: set[frozenset[_Condition]] = set()
+    for conditions, _ in kept:
+        together |= {conditions} | {former | conditions for former in together if _can_hold(former | conditions)}
+    for conditions in sorted(together, key=lambda each: (-len(each), sorted(each))):
+        if conditions and _can_hold(conditions):
             yield {
                 "receiver": CONTACT_POINT,
-                "object_matchers": conditions,
-                "mute_time_intervals": sorted(timing_name(other) for other in implied),
+                "object_matchers": [list(one) for one in sorted(conditions)],
+                "mute_time_intervals": sorted(name for of, name in kept if _implies(conditions, of)),
             }
 
 
 def route(site: Site) -> Json:
     """Describe how alerts are grouped, into one message for each queue, and when no message is sent."""
-    general = sorted(timing_name(each) for each in _kept(site) if not _matchers(each))
+    general = sorted(timing_name(each) for each in _kept(site) if not _conditions(each))
     muted = general if notifies(site) else [MUTED]
     children = list(_child_routes(site)) if notifies(site) else []
     return {

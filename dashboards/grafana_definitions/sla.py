@@ -9,6 +9,7 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import TO_CONTACT, contacts_of_row
 from dashboards.grafana_definitions.live_floor import CHANNEL, FIRING, OBJECTIVES, POLICY, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, table
+from dashboards.grafana_definitions.promises import percent
 from dashboards.grafana_definitions.site import Json, Site
 
 SLA_UID: Final = "pulssi-sla"
@@ -27,7 +28,7 @@ def sla(site: Site) -> Json:
             attained_title(policy.name),
             f"The level of {policy.name} ({policy.metric.replace('_', ' ')}, formula {policy.formula}) in its "
             f"window, as the "
-            f"SLA engine judged it; the dashed line is its objective, {policy.objective * 100:g} %. The last of each "
+            f"SLA engine judged it; the dashed line is its objective, {percent(policy.objective)}. The last of each "
             f"five "
             "minutes in which it changed; the eight worst queues of the range.",
             objectives.attained_over_time(site, policy),
@@ -57,12 +58,12 @@ def sla(site: Site) -> Json:
         "Late in the range, by policy",
         "What was held against a target in the range and came later. Worst beyond: how far the worst was beyond its "
         "target.",
-        objectives.BREACHES_BY_POLICY,
+        objectives.breaches_by_policy(site),
         (
             POLICY,
             column("sample", title="Of"),
             *QUEUE,
-            column("Late", links=[contacts_of_row("first_response")]),
+            column("Late", links=[contacts_of_row("${__data.fields.sample:percentencode}")]),
             column("Share late", SHARE),
             column("Worst beyond", CLOCK),
         ),

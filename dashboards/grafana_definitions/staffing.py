@@ -17,9 +17,10 @@ from schemas.calendars import Calendar, days_unlike_their_weekday
 #: How many past days the error of the forecast is computed over.
 JUDGED_DAYS: Final = 28
 
-_TODAY: Final = "toDate32(now(), '${tz}')"
-_FIRST: Final = "toDate32($__fromTime, '${tz}')"
-_LAST: Final = "toDate32($__toTime, '${tz}')"
+
+def _day(site: Site, at: str) -> str:
+    """Write the local date of a time: of the centre, as the view's are, whatever zone is chosen."""
+    return f"toDate32({at}, {quote(site.rules.time_zone)})"
 
 
 def closed_days(site: Site) -> str:
@@ -44,7 +45,7 @@ def entered_and_expected(site: Site) -> str:
     """Query the contacts that entered and the forecast, by half hour."""
     return f"""SELECT toDateTime(interval_start, 'UTC') AS time,
   sumOrNull(entered) AS "Entered", sumOrNull(expected) AS "Forecast"
-FROM {_forecast(site, _FIRST, _LAST)}
+FROM {_forecast(site, _day(site, "$__fromTime"), _day(site, "$__toTime"))}
 WHERE $__timeFilter(interval_start) AND {PLACE}
 GROUP BY time
 ORDER BY time"""
@@ -52,7 +53,7 @@ ORDER BY time"""
 
 def forecast_errors(site: Site) -> str:
     """Query the error of the forecast by queue, over half hours and over days that have a forecast."""
-    last = f"least({_TODAY}, addDays({_LAST}, 1)) - 1"
+    last = f"least({_day(site, 'now()')}, addDays({_day(site, '$__toTime')}, 1)) - 1"
     return f"""SELECT channel, queue, sum(came) AS "Entered", sum(forecast) AS "Forecast",
   "Forecast" / nullIf("Entered", 0) - 1 AS "Bias",
   sum(abs(forecast - came)) / nullIf("Entered", 0) AS "Error by day",
@@ -70,13 +71,15 @@ ORDER BY "Error by day" DESC NULLS LAST, channel, queue"""
 
 def _needed(site: Site) -> str:
     """A subquery: each half hour of each queue with its load in Erlang, its target, and the agents that it needs."""
-    target_ms, objective = of_place(site, "target_ms", "queue_wait"), of_place(site, "objective", "queue_wait")
+    target_ms, objective = (
+        of_place(site, value, "interval_start", "queue_wait") for value in ("target_ms", "objective")
+    )
     return f"""(
   SELECT interval_start, interval_local, channel, queue, expected, aht_ms / 1000 AS aht_s,
     expected * aht_s / 1800 AS load, {target_ms} / 1000 AS target_s, {objective} AS objective,
     pulssi_agents(load, aht_s, target_s, objective, ${{occupancy}}) AS agents,
     ceil(agents / (1 - ${{shrinkage}}) - 1e-9) AS positions
-  FROM {_forecast(site, _FIRST, _LAST)}
+  FROM {_forecast(site, _day(site, "$__fromTime"), _day(site, "$__toTime"))}
   WHERE expected IS NOT NULL AND $__timeFilter(interval_start) AND {PLACE}
 )"""
 

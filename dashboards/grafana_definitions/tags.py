@@ -10,7 +10,14 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACTS_WITH_TAG
 from dashboards.grafana_definitions.live_floor import ORANGE_FROM_1, QUEUE, STACKED, STATE, STEP
 from dashboards.grafana_definitions.panels import NUMBER, SHARE, TIME, column, lines, stat, table
-from dashboards.grafana_definitions.pieces import EVERY_CHANNEL, IN_RANGE, SELECTED, TAG_SELECTED
+from dashboards.grafana_definitions.pieces import (
+    EVERY_CHANNEL,
+    IN_RANGE,
+    RANGE_FROM,
+    RANGE_UNTIL,
+    SELECTED,
+    TAG_SELECTED,
+)
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
 
@@ -41,7 +48,7 @@ _TAG: Final = "$__conditionalAll(tag IN (${tag:singlequote}), $tag)"
 
 SHARES: Final = f"""SELECT tag, sum(contacts) AS "Contacts", any(share_of_contacts) AS "Of resolved",
   any(share_of_tagged) AS "Of tagged"
-FROM tag_shares(started_from = toDateTime64($__fromTime, 3, 'UTC'), started_to = toDateTime64($__toTime, 3, 'UTC'))
+FROM tag_shares(started_from = toDateTime64({RANGE_FROM}, 3, 'UTC'), started_to = toDateTime64({RANGE_UNTIL}, 3, 'UTC'))
 WHERE scope = 'centre' AND {_TAG}
 GROUP BY tag
 ORDER BY "Contacts" DESC, tag

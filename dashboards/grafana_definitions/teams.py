@@ -9,13 +9,11 @@ from typing import Final
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.live_floor import AGENTS, CHANNEL, HANDLE, QUANTILE, STACKED, STEP
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, table
-from dashboards.grafana_definitions.pieces import IN_RANGE, SELECTED, seconds
+from dashboards.grafana_definitions.pieces import IN_RANGE, SELECTED, TEAM, seconds
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
 
-_TEAM: Final = "if(team = '', 'no team', team)"
-
-BY_TEAM: Final = f"""SELECT {_TEAM} AS "Team", channel,
+BY_TEAM: Final = f"""SELECT {TEAM} AS "Team", channel,
   sumIf(n, sample = 'first_response') AS "Answered",
   sumIf(n_within, sample = 'first_response') / nullIf(sumIf(n_target, sample = 'first_response'), 0) AS "In time",
   {seconds("first_response", 0.8)} AS "Response p80",
@@ -29,7 +27,7 @@ WHERE {IN_RANGE} AND sample IN ('first_response', 'handle', 'transferred', 'rate
 GROUP BY "Team", channel
 ORDER BY "In time" ASC NULLS LAST, "Team", channel"""
 
-HANDLED: Final = f"""SELECT {STEP_SQL} AS time, {_TEAM} AS of_team, sum(n) AS handled
+HANDLED: Final = f"""SELECT {STEP_SQL} AS time, {TEAM} AS of_team, sum(n) AS handled
 FROM panes
 WHERE {IN_RANGE} AND sample = 'handle' AND {SELECTED} AND team IN (
   SELECT team FROM panes WHERE {IN_RANGE} AND sample = 'handle' AND {SELECTED} GROUP BY team ORDER BY sum(n) DESC,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dashboards.grafana_definitions.pieces import TEAM
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
 
 _RECENT: Final = "pane_start >= now() - INTERVAL 7 DAY"
@@ -23,7 +24,7 @@ _ASKED: Final = {
     "channel": ("Channel", _distinct("channel")),
     "queue": ("Queue", _distinct("queue", in_channels=True)),
     "priority": ("Priority", _distinct("priority")),
-    "team": ("Team", _distinct("team")),
+    "team": ("Team", _distinct(TEAM)),
     "tag": ("Tag", _distinct("tag", "tag_panes", in_channels=True)),
 }
 
@@ -37,7 +38,7 @@ _NUMBERS: Final = {
 #: Samples that lead to contacts.
 _SAMPLES: Final = (
     *("offered", "first_response", "abandoned", "handle", "resolution", "reopened", "transferred", "slow", "rated"),
-    *("tagged", "queue_wait"),
+    *("tagged", "queue_wait", "next_response"),
 )
 
 

@@ -98,8 +98,8 @@ def merge(known: Iterable[Event], arrived: Iterable[Event]) -> tuple[list[Event]
     return in_order(by_id.values()), conflicts
 
 
-#: The order of events with the same time, for sources without `seq`; all other types have `_ANY_RANK`.
-_RANKS: Final = {
+#: The order of events with the same time, for sources without `seq`; all other types have `ANY_RANK`.
+RANKS: Final = {
     **dict.fromkeys(("contact.queued", "contact.handed_off"), 1),
     "contact.connected": 2,
     **dict.fromkeys(("contact.transferred", "contact.dequeued", "contact.abandoned"), 4),
@@ -108,14 +108,14 @@ _RANKS: Final = {
     "contact.resolved": 7,
     **dict.fromkeys(("contact.reopened", "contact.rated", "contact.evaluated"), 8),
 }
-_ANY_RANK: Final = 3
+ANY_RANK: Final = 3
 _AT: Final = itemgetter(0)
 
 
 def order(event: Event) -> tuple[int, int, int, str]:
     """Give what an event is sorted by."""
     at, seq, event_id, kind, _ = event
-    return at, seq, _RANKS.get(kind, _ANY_RANK), event_id
+    return at, seq, RANKS.get(kind, ANY_RANK), event_id
 
 
 def in_order(events: Collection[Event]) -> list[Event]:

@@ -27,7 +27,8 @@ def expand(sql: str, over: Range, chosen: Mapping[str, list[str]] | None = None)
     start, end = f"toDateTime({over.start})", f"toDateTime({over.end})"
 
     def conditional(match: re.Match[str]) -> str:
-        return "1=1" if chosen[match[2]] == [ALL] else match[1]
+        # The data source takes an empty choice for all.
+        return "1=1" if ",".join(chosen[match[2]]) in {ALL, ""} else match[1]
 
     def values(match: re.Match[str]) -> str:
         every = CHANNELS if (match[1], chosen[match[1]]) == ("channel", [ALL]) else chosen[match[1]]

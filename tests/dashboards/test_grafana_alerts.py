@@ -15,6 +15,7 @@ from dashboards.grafana_definitions.alerts import (
     rules_in_files,
     shortfall,
 )
+from dashboards.grafana_definitions.promises import promise
 from dashboards.grafana_definitions.site import Site
 from schemas.alert_rules import AlertRules, Attainment, Timing
 from schemas.calendars import DAY_MS, Calendar, Hours, Span
@@ -236,6 +237,20 @@ def test_a_dollar_in_a_name_is_no_variable_of_files() -> None:
     assert (in_files["title"], in_files["labels"]["policy"]) == ("Service level call $$HOME", "call $$HOME")
     assert (by_api["title"], by_api["labels"]["policy"]) == ("Service level call $HOME", "call $HOME")
     assert in_files["data"] == by_api["data"]
+
+
+@pytest.mark.parametrize(
+    ("target_ms", "objective", "expected"),
+    [
+        (20_000, 0.8, "80 % within 20 s"),
+        (1_500, 0.999, "99.9 % within 1.5 s"),
+        (5_400_000, 0.07, "7 % within 90 min"),
+        (1_234_567_000, 0.9999999, "99.99999 % within 1234567 s"),
+    ],
+)
+def test_what_is_promised(target_ms: int, objective: float, expected: str) -> None:
+    """To the millisecond, and never rounded up to all of them."""
+    assert promise(CALL._replace(target_ms=target_ms, objective=objective)) == expected
 
 
 def _by_uid(found: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:

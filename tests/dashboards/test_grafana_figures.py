@@ -73,10 +73,9 @@ def test_a_step_leads_to_its_contacts(days: Days) -> None:
     bars = days.ask(panel["targets"][0]["rawSql"])
     for name, url in links.items():
         bar = max(bars, key=lambda row: row[name])
-        assert "from=${__value.time}&to=${__data.fields.until}" in url
+        assert "from=${__data.fields.since.numeric}&to=${__data.fields.until.numeric}" in url
         (sample,) = [part.removeprefix("var-sample=") for part in url.split("&") if part.startswith("var-sample=")]
-        begin = round(bar["time"].replace(tzinfo=UTC).timestamp())
-        behind = days.ask(BEHIND, Range(begin, bar["until"] // 1_000), sample=[sample])
+        behind = days.ask(BEHIND, Range(bar["since"] // 1_000, bar["until"] // 1_000), sample=[sample])
         assert 0 < len(behind) == bar[name]
 
 
@@ -108,5 +107,5 @@ def test_the_objective_of_a_queue(days: Days) -> None:
     of = (own, vip, *DEFAULT_POLICIES, every)
     ask = "SELECT {} FROM (SELECT arrayJoin(['call', 'post']) AS channel, arrayJoin(['it''s', 'x']) AS queue)"
     for policies, expected in ((of, [0.5, 0.8, 0.7, 0.7]), ((), [None] * 4)):
-        sql = ask.format(of_place(Site(rules=Rules(policies=policies)), "objective"))
+        sql = ask.format(of_place(Site(rules=Rules(policies=policies)), "objective", "now()"))
         assert [row[0] for row in days.client.query(f"{sql} ORDER BY channel, queue").result_rows] == expected

@@ -60,7 +60,8 @@ QUERIES = {
 }
 #: What the scene has nothing of: it knows panes and who waits, and no sample, event or judgement.
 NOT_IN_THE_SCENE = re.compile(
-    r"FROM (samples|objectives|objective_history|alerts|alert_deliveries|source_gauges|events|fcr|queue_service_level)"
+    r"FROM (samples|objectives|objective_history|alerts|alert_deliveries|source_gauges|events|queue_service_level)"
+    r"|FROM first_contacts"
     r"|FROM (tag_shares|forecast)\b"
     r"|WHERE contact_id|'(talk|queue_wait|entered|rated|any_tag)'|n_satisfied"
 )

@@ -183,6 +183,15 @@ def test_agents_needed(asking: Client, contacts: int, aht_s: int) -> None:
         assert asking.query(sql).result_rows == [(expected,)], (target, occupancy)
 
 
+def test_no_number_of_agents_answers_everybody_in_time(asking: Client) -> None:
+    """NULL for an objective of 100 %, not the number at which floating point rounds the rest away; 0 without load."""
+    for load, expected in ((10, None), (2000, None), (0, 0)):
+        sql = _HALF_HOUR.format(load=f"toFloat64({load})", aht=180, target=20, objective="1.", occupancy=0.85)
+        assert asking.query(sql).result_rows == [(expected,)]
+    without_target = _HALF_HOUR.format(load=10.0, aht=180, target="NULL", objective="1.", occupancy=1)
+    assert asking.query(without_target).result_rows == [(11,)]
+
+
 def test_what_the_tables_of_erlang_say(asking: Client) -> None:
     """A hundred calls of three minutes in half an hour: 14 agents answer 88.8 % in 20 s, after 7.8 s on average."""
     sql = "pulssi_erlang_level(10., n, 180, 20), pulssi_erlang_wait_s(10., n, 180)"

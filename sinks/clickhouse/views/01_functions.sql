@@ -30,11 +30,22 @@ CREATE OR REPLACE FUNCTION pulssi_service_level AS (formula, answered, answered_
 CREATE OR REPLACE FUNCTION pulssi_at_risk AS (at, warns_at, breached_at) -> ifNull(at >= warns_at, false) AND NOT ifNull(at >= breached_at, false);
 CREATE OR REPLACE FUNCTION pulssi_breached AS (at, breached_at) -> ifNull(at >= breached_at, false);
 
+-- The start of the step that a time is in, for steps of at most an hour, in seconds since 1970: steps are cut from the local
+-- wall clock. Where the clocks change within a step, what comes after the change is a step of its own; they change at whole
+-- half hours of UTC.
+CREATE OR REPLACE FUNCTION pulssi_local_start_s AS (at_s, step_s, zone) -> if(
+    timeZoneOffset(toDateTime64(at_s - positiveModulo(at_s + timeZoneOffset(toDateTime64(at_s, 0, zone)), step_s), 0, zone))
+        = timeZoneOffset(toDateTime64(at_s, 0, zone)),
+    at_s - positiveModulo(at_s + timeZoneOffset(toDateTime64(at_s, 0, zone)), step_s),
+    at_s - positiveModulo(at_s, 1800)
+);
+
 -- Where the step of a graph that holds a time begins, by the wall clock of a zone: steps of whole days at local midnight (of
 -- whole weeks on Monday), of whole hours at local hours, so that the hour that comes twice when clocks go back is two.
 CREATE OR REPLACE FUNCTION pulssi_local_step AS (at, step_s, zone) -> toDateTime(multiIf(
     step_s % 604800 = 0, toDateTime64(toStartOfInterval(at, toIntervalWeek(greatest(1, intDiv(step_s, 604800))), zone), 0, zone),
     step_s % 86400 = 0, toDateTime64(toStartOfInterval(at, toIntervalDay(greatest(1, intDiv(step_s, 86400))), zone), 0, zone),
-    step_s % 3600 = 0, toDateTime64(toStartOfInterval(at, toIntervalHour(greatest(1, intDiv(step_s, 3600))), zone), 0, zone),
-    toDateTime64(toStartOfInterval(at, toIntervalSecond(greatest(1, step_s)), zone), 0, zone)
+    step_s > 3600 AND step_s % 3600 = 0,
+    toDateTime64(toStartOfInterval(at, toIntervalHour(greatest(1, intDiv(step_s, 3600))), zone), 0, zone),
+    toDateTime64(pulssi_local_start_s(toInt64(toUnixTimestamp(at)), greatest(1, step_s), zone), 0, zone)
 ), 'UTC');

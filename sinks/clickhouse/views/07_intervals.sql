@@ -23,7 +23,7 @@ FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')
 UNION ALL
 SELECT '60 minutes', toDate32(pane_start, '${time_zone}'),
-    fromUnixTimestamp64Milli((at_s - positiveModulo(at_s + offset_s, 3600)) * 1000, 'UTC'),
+    fromUnixTimestamp64Milli(toInt64(pulssi_local_start_s(at_s, 3600, '${time_zone}')) * 1000, 'UTC'),
     channel, queue, team, sample, n, n_target, n_within, n_short, sum_ms, hist
 FROM panes_rows FINAL
 WHERE sample IN ('entered', 'offered', 'first_response', 'abandoned', 'handle')

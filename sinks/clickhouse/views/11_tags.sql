@@ -38,7 +38,7 @@ ARRAY JOIN mapKeys(of_tags) AS tag, mapValues(of_tags) AS contacts;
 -- Tags against the same weekday and hour of the four weeks before, by the centre's wall clock: FROM tag_growth(hours_from =
 -- '2026-03-30 06:00:00', hours_to = '2026-03-30 18:00:00'), in UTC. `expected` is the mean of the `weeks` that there
 -- were anything then; `growth` 0.5 is half as many again, -1 none at all, NULL where nothing was expected. The hour that
--- comes twice when clocks are put back is one. What is `filling` still has less than it will.
+-- comes twice when clocks are put back is one. Hours that begin in the range count as a whole. What is `filling` still has less than it will.
 CREATE OR REPLACE VIEW tag_growth AS
 WITH
     (SELECT now64(3, 'UTC')) AS moment,
@@ -69,7 +69,7 @@ FROM (
         ) AS hour,
         channel, queue, tag, n
     FROM tag_panes_rows FINAL
-    WHERE pane_start >= subtractDays({hours_from:DateTime64(3, 'UTC')}, 29) AND pane_start < {hours_to:DateTime64(3, 'UTC')}
+    WHERE pane_start >= subtractDays({hours_from:DateTime64(3, 'UTC')}, 29) AND pane_start < addHours({hours_to:DateTime64(3, 'UTC')}, 1)
 ) AS p
 GROUP BY hour, channel, queue, tag
 HAVING n + n_before != 0 AND hour_start >= {hours_from:DateTime64(3, 'UTC')} AND hour_start < {hours_to:DateTime64(3, 'UTC')}

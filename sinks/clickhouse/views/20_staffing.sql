@@ -28,10 +28,12 @@ CREATE OR REPLACE FUNCTION pulssi_erlang_wait_s AS (load, agents, aht_s) -> mult
 );
 
 -- The fewest agents with whom the share `objective` of contacts is answered within `target_s`, and who are busy for at most
--- the share `max_occupancy` of their time. Without an objective or target, only occupancy counts. 0 without load.
+-- the share `max_occupancy` of their time. Without an objective or target, only occupancy counts. 0 without load. NULL for an
+-- objective of 100 %: somebody may have to wait however many agents there are.
 CREATE OR REPLACE FUNCTION pulssi_agents AS (load, aht_s, target_s, objective, max_occupancy) -> multiIf(
     load IS NULL OR aht_s IS NULL, NULL,
     ifNull(load, 0.) <= 0, 0,
+    target_s IS NOT NULL AND ifNull(toFloat64(objective), 0.) >= 1, NULL,
     arrayFold(
         (found, n) -> (
             1 + n / ifNull(toFloat64(load), 1.) * found.1,

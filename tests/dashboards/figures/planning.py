@@ -74,7 +74,10 @@ def intervals(panel: Asked) -> None:
 
 @held("days", "Planning / Offered by weekday and hour")
 def by_weekday(panel: Asked) -> None:
-    """By the centre's clock, on the Sunday on which an hour comes twice too; a mean over the days of a weekday."""
+    """By the centre's clock, on the Sunday on which an hour comes twice too; a mean over the days of a weekday.
+
+    Of the first and the last day only the hours that begin in the range count.
+    """
     rows = {row["Day"]: row for row in panel()}
     offered = only(panel.days.told, "offered")
     by_hour = counts(offered, "offered", lambda row: (f"{_local(row.at):%a}", _local(row.at).hour))
@@ -83,7 +86,11 @@ def by_weekday(panel: Asked) -> None:
         days[f"{_local(told.at):%a}"].add(_local(told.at).date())
     assert set(rows) == set(days)
     for day, row in rows.items():
-        assert [row[f"{hour:02}"] for hour in range(24)] == [by_hour[day, hour] / len(days[day]) for hour in range(24)]
+        for hour in range(24):
+            begins = [datetime(each.year, each.month, each.day, hour, tzinfo=ZONE) for each in days[day]]
+            inside = sum(_in(panel.days.over, round(begin.timestamp() * 1_000)) for begin in begins)
+            assert row[f"{hour:02}"] == share(by_hour[day, hour], inside)
+    assert rows["Fri"]["02"] is None
 
 
 @held("weeks", "Planning / Work that was done, in agents")

@@ -1,7 +1,6 @@
 """Checks of *SLA*, *Channels and queues*, *Handle time*, *Quality* and *Teams*, but for what is now."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from dashboards.grafana_definitions.handle_time import CLASSES
 from schemas.policies import DEFAULT_POLICIES
@@ -23,7 +22,6 @@ from tests.dashboards.figures.arithmetic import (
 from tests.dashboards.figures.held import Asked, held
 from tests.dashboards.grafana_days import END
 from tests.oracle import derived
-from tests.sinks.simulated_weeks import ZONE
 
 
 @held("days", *(f"SLA / Attained · {policy.name}" for policy in DEFAULT_POLICIES))
@@ -199,15 +197,14 @@ def quality_over_time(panel: Asked) -> None:
 
 @held("weeks", "Quality / Resolved at the first contact, the least first")
 def first_contact(panel: Asked) -> None:
-    """Of contacts last resolved on the range's days: in any channel, in the queue, and of how many one knows."""
+    """Of contacts last resolved in the range: in any channel, in the queue, and of how many one knows."""
     rows, days = panel(), panel.days
     told = derived.told(days.events, days.centre)
     once = derived.first_contacts(told)
-    # By days of the centre's time, from the one that the range begins on in UTC to the one after its end.
-    since, until = _day(days.over.start * 1_000, UTC), _day(days.over.end * 1_000, UTC) + timedelta(1)
+    begin, end = days.over.start * 1_000, days.over.end * 1_000 + 60_000
     resolved: dict[tuple[str, str], list[str]] = {}
     for one in told:
-        if one.resolved_at is not None and since <= _day(one.resolved_at, ZONE) <= until:
+        if one.resolved_at is not None and begin <= one.resolved_at < end:
             resolved.setdefault((one.channel, one.queue), []).append(one.contact_id)
     assert {(row["channel"], row["queue"]) for row in rows} == set(resolved)
     for row in rows:
@@ -219,10 +216,6 @@ def first_contact(panel: Asked) -> None:
         assert row["Provisional"] == "no"
     assert worst_first([row["At first contact"] for row in rows])
     assert sum(row["At first contact"] < 1 for row in rows if row["At first contact"] is not None) > 0
-
-
-def _day(at_ms: int, zone: tzinfo) -> date:
-    return datetime.fromtimestamp(at_ms / 1_000, zone).date()
 
 
 @held("days", "Quality / The slowest responses")

@@ -113,7 +113,7 @@ def behind(panel: Asked) -> None:
     """The newest 500 of the chosen sample, as they were measured."""
     for sample in ("handle", "tagged", "first_response"):
         told = sorted(only(panel.days.told, sample), key=lambda row: (-row.at, row.contact_id))
-        hours = Range(told[min(300, len(told) - 1)].at // 1_000 + 1, panel.days.over.end)
+        hours = Range(told[min(300, len(told) - 1)].at // 60_000 * 60 + 60, panel.days.over.end)
         inside = [row for row in told if row.at >= hours.start * 1_000]
         found = panel(hours, sample=[sample])
         assert sorted(map(_measured, found)) == sorted(

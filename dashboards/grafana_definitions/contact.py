@@ -9,9 +9,10 @@ from typing import Final
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
-from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
+from dashboards.grafana_definitions.panels import CLOCK, COUNT, TIME, column, table
 from dashboards.grafana_definitions.pieces import SELECTED
 from dashboards.grafana_definitions.site import Json, Site
+from dashboards.grafana_definitions.variables import ANY
 
 #: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
 _ONE: Final = "contact_id = ${contact:singlequote} AND contact_id != ''"
@@ -23,6 +24,7 @@ BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", cha
 FROM samples
 WHERE $__timeFilter(at) AND sample = ${{sample:singlequote}} AND {SELECTED}
   AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
+  AND ${{policy:singlequote}} IN ('{ANY}', policy) AND ${{target:singlequote}} IN ('{ANY}', "Target")
 ORDER BY at DESC, contact_id
 LIMIT 500"""
 
@@ -63,7 +65,7 @@ def contact(site: Site) -> Json:
         "dashboards lead here. A contact with several such samples has a row for each.",
         BEHIND,
         (
-            column("contact_id", title="Contact", links=[TO_CONTACT]),
+            column("contact_id", title="Contact", links=[TO_CONTACT], width=240),
             column("When", TIME),
             *QUEUE,
             PRIORITY,
@@ -73,16 +75,19 @@ def contact(site: Site) -> Json:
     )
     summary = table(
         "The contact",
-        "As its last event left it. Choose one above, or write its id into `Contact`.",
+        "As its last event left it. Choose one below, or write its id into `Contact`. Response: the first one's time.",
         SUMMARY,
         (
-            column("contact_id", title="Contact"),
+            column("contact_id", hidden=True),
             CHANNEL,
             _QUEUE,
-            PRIORITY,
+            column("priority", title="Priority", width=72),
             _TEAM,
+            column("State", width=72),
             *(column(name, TIME) for name in ("Started", "Last event")),
-            *(column(name, CLOCK) for name in ("First response", "Handled", "Resolution")),
+            column("First response", CLOCK, title="Response", width=82),
+            *(column(name, CLOCK, width=90) for name in ("Handled", "Resolution")),
+            *(column(name, COUNT, width=82) for name in ("Reopened", "Replies")),
         ),
         empty="No contact is chosen, or none has this id",
     )
@@ -106,10 +111,12 @@ def contact(site: Site) -> Json:
         "Contact",
         "The contacts behind a figure; one contact with its events and samples.",
         [
-            row(4, (6, DATA_AS_OF), (18, summary)),
+            row(3, (24, DATA_AS_OF)),
+            row(4, (24, summary)),
             row(10, (24, contacts)),
-            row(12, (12, events), (12, samples)),
+            row(10, (24, events)),
+            row(10, (24, samples)),
         ],
-        ("contact", "sample", "channel", "queue", "priority", "team", "tag"),
+        ("contact", "sample", "policy", "target", "channel", "queue", "priority", "team", "tag"),
         refresh="",
     )

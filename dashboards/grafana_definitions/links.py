@@ -20,9 +20,19 @@ _OF_ROW: Final = "var-channel=${__data.fields.channel:percentencode}&var-queue=$
 TO_QUEUE: Final[Link] = ("Channels and queues", f"/d/pulssi-queues/channels-and-queues?{_OF_ROW}&${{__url_time_range}}")
 
 
+_OF_JUDGED: Final = "var-sample=${__data.fields.sample:percentencode}&var-policy=${__data.fields.policy:percentencode}"
+
+
 def contacts_of_row(sample: str) -> Link:
     """From a row that has a channel and a queue to the contacts of a sample in the range."""
     return "The contacts behind it", f"{_CONTACTS}{_OF_ROW}&var-sample={sample}&${{__url_time_range}}"
+
+
+#: From a row that has a policy and a sample to the contacts that were late by it.
+LATE_OF_POLICY: Final[Link] = (
+    "The contacts behind it",
+    f"{_CONTACTS}{_OF_ROW}&{_OF_JUDGED}&var-target=late&${{__url_time_range}}",
+)
 
 
 def contacts_of_step(sample: str) -> Link:

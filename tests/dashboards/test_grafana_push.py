@@ -252,7 +252,7 @@ def test_rules_of_policies_that_are_gone_go(grafana: StandIn, tmp_path: Path) ->
         '[[policy]]\nname = "own"\nmetric = "resolution"\ntarget = "1h"\nobjective = 0.7\n', encoding="utf-8"
     )
     assert pushed(push(grafana.url, "--config", str(tmp_path), PULSSI_CONFIG="")) == [
-        *(f"dashboard {title}" for title in ("Live floor", "SLA", "Channels and queues", "Planning")),  # objectives
+        *(f"dashboard {title}" for title in ("Live floor", "SLA", "Channels and queues", "Planning", "Contact")),
         "rule Service level own",
         "rules' group",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from dashboards.grafana_definitions import objectives
 from dashboards.grafana_definitions.layout import DATA_AS_OF, WIDTH, dashboard, row
@@ -19,6 +20,7 @@ from dashboards.grafana_definitions.live_floor import (
 )
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, table
 from dashboards.grafana_definitions.site import Json, Site
+from schemas.policies import Policy
 
 SLA_UID: Final = "pulssi-sla"
 
@@ -32,11 +34,17 @@ def attained_title(policy: str) -> str:
     return f"Attained · {policy}"
 
 
+def _panel_id(policy: Policy) -> int:
+    """Number the panel of a policy, whatever policies stand before it: its rule names it, and stays as it is."""
+    return 1_000 + crc32(policy.name.encode()) % 1_000_000
+
+
 def sla(site: Site) -> Json:
     """Describe the dashboard: a graph for each policy of the configuration, its objective drawn in it."""
     formulas = ("short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within")
     attained = [
-        lines(
+        {"id": _panel_id(policy)}
+        | lines(
             attained_title(policy.name),
             f"The level of {policy.name} ({policy.metric.replace('_', ' ')}, formula {policy.formula}) in its "
             f"window, as the "

@@ -13,6 +13,7 @@ from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.routes import mute_timings, receivers, route
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
 from schemas.boards import DEFAULT_BOARD
+from schemas.policies import DEFAULT_POLICIES, Policy, Rules
 from streams.configuration.folder import load_all_rules
 
 WHOLE: Final = load_all_rules(Path(__file__).parents[1] / "centres" / "whole")
@@ -177,6 +178,13 @@ def test_each_policy_has_its_objective_drawn_and_its_alert_leads_there() -> None
             (panel,) = [one for one in target["panels"] if str(one["id"]) == rule["annotations"]["__panelId__"]]
             assert panel["title"] == f"Attained · {policy.name}"
             assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] == policy.objective
+
+
+def test_a_policy_more_leaves_the_rules_of_others_as_they_are() -> None:
+    """A rule that is written begins anew, and Grafana tells that its alerts are over."""
+    more = (Policy("first", "first_response", 1_000, 0.5, queue="own"), *DEFAULT_POLICIES)
+    before, after = rules(Site()), rules(Site(rules=Rules(policies=more)))
+    assert [rule for rule in after if rule["title"] != "Service level first"] == before
 
 
 def test_no_colour_says_another_objective() -> None:

@@ -62,6 +62,9 @@ async def _supervise(
             program = layout.program if name == "clickhouse" else ""
             note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
             output.say(f"  {name:<11} {layout.url_of(name)}{note}")
+        for part in supervisor.states():
+            if part.url and part.name not in {*layout.ports, *layout.external}:
+                output.say(f"  {part.name:<11} {part.url}")
         output.say(f"  {'data':<11} {layout.folder}\n")
         for group in extra(layout, output):
             await supervisor.start(*group)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
-from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
+from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT_OF_LIST
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, COUNT, TIME, column, table
 from dashboards.grafana_definitions.pieces import SELECTED
@@ -65,11 +65,12 @@ def contact(site: Site) -> Json:
         "dashboards lead here. A contact with several such samples has a row for each.",
         BEHIND,
         (
-            column("contact_id", title="Contact", links=[TO_CONTACT], width=240),
+            column("contact_id", title="Contact", links=[TO_CONTACT_OF_LIST], width=240),
             column("When", TIME),
             *QUEUE,
             PRIORITY,
             _TEAM,
+            column("Policy", width=148),
             column("Took", CLOCK),
         ),
     )
@@ -83,11 +84,13 @@ def contact(site: Site) -> Json:
             _QUEUE,
             column("priority", title="Priority", width=72),
             _TEAM,
-            column("State", width=72),
+            column("State", width=68),
             *(column(name, TIME) for name in ("Started", "Last event")),
-            column("First response", CLOCK, title="Response", width=82),
-            *(column(name, CLOCK, width=90) for name in ("Handled", "Resolution")),
-            *(column(name, COUNT, width=82) for name in ("Reopened", "Replies")),
+            column("First response", CLOCK, title="Response", width=84),
+            column("Handled", CLOCK, width=84),
+            column("Resolution", CLOCK, width=92),
+            column("Reopened", COUNT, width=86),
+            column("Replies", COUNT, width=70),
         ),
         empty="No contact is chosen, or none has this id",
     )
@@ -95,14 +98,21 @@ def contact(site: Site) -> Json:
         "Its events",
         "In the order in which they are counted; texts are not shown.",
         EVENTS,
-        (column("When", TIME), _QUEUE, _TEAM),
+        (column("When", TIME), column("Event", width=172), _QUEUE, _TEAM),
         empty=_NONE_CHOSEN,
     )
     samples = table(
         "Its samples",
         "What was measured, by which event, and whether it was held against a target.",
         SAMPLES,
-        (column("When", TIME), _QUEUE, column("Took", CLOCK), column("Target", CLOCK)),
+        (
+            column("When", TIME),
+            column("Sample", width=132),
+            _QUEUE,
+            column("Took", CLOCK),
+            column("Target", CLOCK),
+            column("Policy", width=148),
+        ),
         empty=_NONE_CHOSEN,
     )
     return dashboard(

@@ -17,7 +17,7 @@ from tests.fixtures.clickhouse import ClickHouseServer
 PAGE: Final = 1_366 - 57 - 32
 GAP: Final = 8
 PANEL_EDGES: Final = 2 * 8
-CELL_EDGES: Final = 14
+CELL_EDGES: Final = 15
 #: Letters of the heads' font that are narrower or wider than most, and how wide each is, in pixels.
 NARROW: Final = dict.fromkeys("fijlrt -", 5.0)
 WIDE: Final = dict.fromkeys("mwMWO", 12.0)

@@ -149,6 +149,14 @@ def test_links_lead_to_what_is_there(site: Site, one: Json) -> None:
         assert named <= {variable["name"] for variable in target["templating"]["list"]}, url
 
 
+def test_a_contact_of_a_list_leaves_the_list_as_it_is() -> None:
+    """Whoever looks at one late contact after the other keeps the choice that led to them."""
+    (one,) = [one for one in dashboards(Site()) if one["uid"] == "pulssi-contact"]
+    (url,) = {url for url in _urls(one["panels"]) if "var-contact=" in url}
+    kept = set(re.findall(r"\$\{(\w+):queryparam\}", url))
+    assert kept == {each["name"] for each in one["templating"]["list"]} - {"contact", "tz"}
+
+
 @pytest.mark.parametrize(("site", "one"), EVERY)
 def test_every_dashboard_says_how_old_its_figures_are(site: Site, one: Json) -> None:
     """The first row has it, and steps of time and axes are of the centre's zone."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
-from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT
+from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT_OF_LIST
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
-from dashboards.grafana_definitions.panels import CLOCK, TIME, column, table
+from dashboards.grafana_definitions.panels import CLOCK, COUNT, TIME, column, table
 from dashboards.grafana_definitions.pieces import SELECTED, in_range, quote
 from dashboards.grafana_definitions.site import Json, Site
+from dashboards.grafana_definitions.variables import ANY
 from streams.core.event import ANY_RANK, RANKS
 
 #: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
@@ -24,6 +25,7 @@ BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", cha
 FROM samples
 WHERE {in_range("at")} AND sample = ${{sample:singlequote}} AND {SELECTED}
   AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
+  AND ${{policy:singlequote}} IN ('{ANY}', policy) AND ${{target:singlequote}} IN ('{ANY}', "Target")
 ORDER BY at DESC, contact_id
 LIMIT 500"""
 
@@ -70,26 +72,32 @@ def contact(site: Site) -> Json:
         "dashboards lead here. A contact with several such samples has a row for each.",
         BEHIND,
         (
-            column("contact_id", title="Contact", links=[TO_CONTACT]),
+            column("contact_id", title="Contact", links=[TO_CONTACT_OF_LIST], width=240),
             column("When", TIME),
             *QUEUE,
             PRIORITY,
             _TEAM,
+            column("Policy", width=148),
             column("Took", CLOCK),
         ),
     )
     summary = table(
         "The contact",
-        "As its last event left it. Choose one above, or write its id into `Contact`.",
+        "As its last event left it. Choose one below, or write its id into `Contact`. Response: the first one's time.",
         SUMMARY,
         (
-            column("contact_id", title="Contact"),
+            column("contact_id", hidden=True),
             CHANNEL,
             _QUEUE,
-            PRIORITY,
+            column("priority", title="Priority", width=72),
             _TEAM,
+            column("State", width=68),
             *(column(name, TIME) for name in ("Started", "Last event")),
-            *(column(name, CLOCK) for name in ("First response", "Handled", "Resolution")),
+            column("First response", CLOCK, title="Response", width=84),
+            column("Handled", CLOCK, width=84),
+            column("Resolution", CLOCK, width=92),
+            column("Reopened", COUNT, width=86),
+            column("Replies", COUNT, width=70),
         ),
         empty="No contact is chosen, or none has this id",
     )
@@ -97,14 +105,21 @@ def contact(site: Site) -> Json:
         "Its events",
         "In the order in which they are counted; texts are not shown.",
         EVENTS,
-        (column("When", TIME), _QUEUE, _TEAM),
+        (column("When", TIME), column("Event", width=172), _QUEUE, _TEAM),
         empty=_NONE_CHOSEN,
     )
     samples = table(
         "Its samples",
         "What was measured, by which event, and whether it was held against a target.",
         SAMPLES,
-        (column("When", TIME), _QUEUE, column("Took", CLOCK), column("Target", CLOCK)),
+        (
+            column("When", TIME),
+            column("Sample", width=132),
+            _QUEUE,
+            column("Took", CLOCK),
+            column("Target", CLOCK),
+            column("Policy", width=148),
+        ),
         empty=_NONE_CHOSEN,
     )
     return dashboard(
@@ -113,10 +128,12 @@ def contact(site: Site) -> Json:
         "Contact",
         "The contacts behind a figure; one contact with its events and samples.",
         [
-            row(4, (6, DATA_AS_OF), (18, summary)),
+            row(3, (24, DATA_AS_OF)),
+            row(4, (24, summary)),
             row(10, (24, contacts)),
-            row(12, (12, events), (12, samples)),
+            row(10, (24, events)),
+            row(10, (24, samples)),
         ],
-        ("contact", "sample", "channel", "queue", "priority", "team", "tag"),
+        ("contact", "sample", "policy", "target", "channel", "queue", "priority", "team", "tag"),
         refresh="",
     )

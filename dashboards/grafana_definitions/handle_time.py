@@ -74,8 +74,8 @@ def handle_time(site: Site) -> Json:
             *QUEUE,
             column("Segments", links=[contacts_of_row("handle")]),
             *(column(name, CLOCK) for name in clocks),
-            column("Share hold", SHARE),
-            column("Share wrap-up", SHARE),
+            column("Share hold", SHARE, title="Hold share"),
+            column("Share wrap-up", SHARE, title="Wrap share"),
         ),
     )
     heat = heat_map(

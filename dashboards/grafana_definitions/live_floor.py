@@ -55,32 +55,43 @@ BARS: Final = {"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0}
 WAITS: Final = {"call": SECONDS, "chat": SECONDS, "email": HOURS}
 _STEPS: Final = {"lineInterpolation": "stepAfter"}
 
-CHANNEL: Final = column("channel", title="Channel", width=84)
+CHANNEL: Final = column("channel", title="Channel", width=72)
 QUEUE: Final = (CHANNEL, column("queue", title="Queue", links=[TO_QUEUE]))
+#: Of an objective, which may be that of all queues of a channel.
+QUEUE_OR_ALL: Final = (CHANNEL, column("Queue", links=[TO_QUEUE]), column("queue", hidden=True))
 PRIORITY: Final = column("priority", title="Priority")
 STATE: Final = column("state", title="State", width=84)
 POLICY: Final = column("policy", title="Policy")
 DIFFERENCE_COLUMN: Final = column("Difference", SHARE, colours=DIFFERENCE)
 
-OBJECTIVES: Final = table(
-    "Objectives now, the worst first",
-    "What the SLA engine holds against each policy in each queue, by window of open time: alerts use the same "
-    "figures. Level: contacts that wait beyond their target count as missed. Difference: level minus objective. Burn "
-    "rate: 1 uses up the allowed late contacts exactly by the end of the window, 2 twice as fast. too_few: fewer "
-    "contacts than the policy's minimum.",
-    objectives.OBJECTIVES_NOW,
-    (
-        POLICY,
-        *QUEUE,
-        column("window", title="Window", width=76),
-        STATE,
-        column("Level", SHARE),
-        column("Objective", SHARE),
-        DIFFERENCE_COLUMN,
-        column("Burn rate", NUMBER, decimals=2),
-        column("Changed", AGO, width=150),
-    ),
-)
+WINDOW: Final = column("window", title="Window", width=76)
+BURN_RATE: Final = column("Burn rate", NUMBER, decimals=2)
+
+
+def objectives_now(site: Site) -> Json:
+    """Describe the table of the objectives, which two dashboards have."""
+    return table(
+        "Objectives now, the worst first",
+        "What the SLA engine holds against each policy in each queue, over the policy's window of open time: alerts "
+        "use the same figures. Level: contacts that wait beyond their target count as missed. Difference: level minus "
+        "objective. Burn rate: 1 uses up the allowed late contacts exactly by the end of the window, 2 twice as fast. "
+        "Contacts: those that are over. too_few: fewer contacts than the policy's minimum.",
+        objectives.objectives_now(site),
+        (
+            column("policy", title="Policy", width=200),
+            *QUEUE_OR_ALL,
+            WINDOW,
+            STATE,
+            column("Level", SHARE),
+            column("Objective", SHARE),
+            DIFFERENCE_COLUMN,
+            BURN_RATE,
+            column("Changed", AGO, width=150),
+        ),
+        empty="No objective is judged yet",
+    )
+
+
 FIRING: Final = alert_list(
     "Alerts of Grafana",
     "Pulssi's rules in this Grafana that fire or are about to. While figures are old they keep their state.",
@@ -93,6 +104,7 @@ _AGENTS: Final = table(
     "them. An agent without an event for 24 hours is not counted. Empty if no source sends agents' states.",
     queries.AGENTS_NOW,
     (column("Group"), column("Available", colours=_ORANGE_BELOW_1)),
+    empty="No agent is known",
 )
 _SLOTS: Final = table(
     "Agents' slots now, by group and channel",
@@ -108,6 +120,7 @@ _SLOTS: Final = table(
         column("Use", SHARE),
         column("Unknown", colours=ORANGE_FROM_1),
     ),
+    empty="No agent's capacity is known",
 )
 AGENTS: Final = row(8, (12, _AGENTS), (12, _SLOTS))
 
@@ -140,7 +153,20 @@ def _gauge(title: str, text: str, gauge: str) -> Json:
     )
 
 
-def _now() -> Iterator[Row]:
+def _times(title: str, text: str, sql: str) -> Json:
+    """Describe a table of a duration by queue."""
+    return table(
+        title,
+        f"{text} {QUANTILE}",
+        sql,
+        (
+            *QUEUE,
+            *(column(name, CLOCK) for name in ("Mean", *PERCENTILES)),
+        ),
+    )
+
+
+def _now(site: Site) -> Iterator[Row]:
     yield row(
         4,
         (4, DATA_AS_OF),
@@ -210,7 +236,8 @@ def _now() -> Iterator[Row]:
             ),
         ),
     )
-    yield row(9, (16, OBJECTIVES), (8, FIRING))
+    yield row(9, (24, objectives_now(site)))
+    yield row(6, (24, FIRING))
     yield row(
         10,
         (
@@ -219,18 +246,18 @@ def _now() -> Iterator[Row]:
                 "Now, by queue, the worst first",
                 "Waiting: in a queue or without a first response. Awaiting: the customer wrote last. At risk: close "
                 "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor "
-                "disconnected. "
-                "Handling: agents' open segments. Longest: how long the one who waits longest has waited.",
+                "disconnected. Handling: agents' open segments.",
                 queries.NOW_BY_QUEUE,
                 (
                     *QUEUE,
                     column("Waiting", colours=ORANGE_FROM_1),
-                    column("Longest wait", CLOCK, title="Longest"),
-                    column("Awaiting reply", title="Awaiting"),
-                    column("Longest await", CLOCK, title="Longest"),
+                    column("Longest wait", CLOCK),
+                    column("Awaiting reply"),
+                    column("Longest await", CLOCK),
                     column("At risk", colours=ORANGE_FROM_1),
                     column("Breached", colours=RED_FROM_1),
                 ),
+                empty="No contact is known yet",
             ),
         ),
     )
@@ -259,11 +286,9 @@ def _range(site: Site) -> Iterator[Row]:
         queries.COMPARED,
         (
             CHANNEL,
-            column("A day before", title="Day before"),
-            column("A week before", title="Week before"),
             column("Level", SHARE),
-            column("Level a day before", SHARE, title="Day before"),
-            column("Level a week before", SHARE, title="Week before"),
+            column("Level a day before", SHARE),
+            column("Level a week before", SHARE),
         ),
     )
     yield row(10, (24, by_queue))
@@ -297,22 +322,14 @@ def _range(site: Site) -> Iterator[Row]:
         name="line",
     )
     yield row(8, (8, volumes), (8, offered), (8, level))
-    times = table(
-        "First response and handle time in the range, by queue",
-        f"{RESPONSE} {HANDLE} AHT: sum of handle times / segments. {QUANTILE}",
-        queries.TIMES_BY_QUEUE,
-        (
-            *QUEUE,
-            *(
-                column(name, CLOCK)
-                for name in (
-                    *("Response mean", "AHT"),
-                    *(f"{of} {p}" for of in ("Response", "Handle") for p in PERCENTILES),
-                )
-            ),
-        ),
+    responses = _times("First response in the range, by queue", RESPONSE, queries.RESPONSES_BY_QUEUE)
+    handles = _times(
+        "Handle time in the range, by queue",
+        f"{HANDLE} Mean: AHT, the sum of handle times / segments.",
+        queries.HANDLES_BY_QUEUE,
     )
-    yield row(9, (24, times))
+    yield row(9, (24, responses))
+    yield row(9, (24, handles))
     yield percentiles("First response", RESPONSE, "first_response", WAITS)
     yield row(8, (24, _gauge("Waiting", "In a queue, or without a first response.", "waiting")))
     yield row(8, (24, _gauge("Beyond the target", "Without a first response, and beyond its target.", "breached")))
@@ -326,7 +343,7 @@ def live_floor(site: Site) -> Json:
         DASHBOARD_UID,
         "Live floor",
         "Contacts now and in the range: waiting, volumes, service level, response and handle times.",
-        [*_now(), *_range(site)],
+        [*_now(site), *_range(site)],
         ("channel", "queue", "priority", "team", "by"),
         since="now-3h",
         refresh="5s",

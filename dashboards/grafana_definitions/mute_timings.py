@@ -16,7 +16,6 @@ from schemas.alert_rules import Maintenance
 from schemas.calendars import MINUTES_A_DAY, Calendar, Hours, Span
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-#: By name, as Grafana writes them itself: what it has is then found to be the same.
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
     *("november", "december"),
@@ -140,6 +139,24 @@ def _is_past_midnight(spans: Iterable[Span]) -> bool:
 
 def _day(day: date) -> Json:
     return {"years": [str(day.year)], "months": [_MONTHS[day.month - 1]], "days_of_month": [str(day.day)]}
+
+
+def with_named_months(timing: Json) -> Json:
+    """Give a mute timing that a Grafana answered with the names of its months: some releases tell their numbers."""
+    return {
+        **timing,
+        "time_intervals": [
+            {**interval, "months": [_name(month) for month in interval["months"]]}
+            if interval.get("months")
+            else interval
+            for interval in timing.get("time_intervals") or []
+        ],
+    }
+
+
+def _name(month: str) -> str:
+    """Name a month that is told by its number; ranges of months, which are never ours, stay."""
+    return _MONTHS[int(month) - 1] if month.isdecimal() and 1 <= int(month) <= len(_MONTHS) else month
 
 
 def _between(since_ms: int, until_ms: int) -> Iterator[Json]:

@@ -16,12 +16,36 @@ _OF_PLACE: Final = (
     " AND $__conditionalAll(dimensions['queue'] IN (${queue:singlequote}, ''), $queue)"
 )
 
-OBJECTIVES_NOW: Final = f"""SELECT policy, dimensions['channel'] AS channel, dimensions['queue'] AS queue, window,
+#: As it is shown, and for the way to it: an objective of a whole channel leads to all of its queues. (Grafana's name of
+#: all is made of a dollar sign and two underscores, which the data source would take for a macro.)
+_QUEUE: Final = """if(dimensions['queue'] = '', 'all', dimensions['queue']) AS "Queue",
+  if(dimensions['queue'] = '', concat(char(36), '__all'), dimensions['queue']) AS queue"""
+
+
+def _of_own_windows(site: Site) -> str:
+    """Leave out the windows of burn rates: each queue has many of them."""
+    windows = ", ".join(
+        f"({quote(policy.name)}, {window})" for policy in site.policies() for window in site.windows_ms(policy.name)
+    )
+    return f"(policy, window_ms) IN ({windows})" if windows else "false"
+
+
+def objectives_now(site: Site) -> str:
+    """Query how each policy is kept now in each queue, over the policy's own window, the worst first."""
+    return f"""SELECT policy, dimensions['channel'] AS channel, {_QUEUE}, window,
   state, attained_live AS "Level", objective AS "Objective", attained_live - objective AS "Difference",
   burn_rate AS "Burn rate", n AS "Contacts", toUnixTimestamp64Milli(at) AS "Changed"
 FROM objectives
-WHERE {_OF_PLACE}
+WHERE {_of_own_windows(site)} AND {_OF_PLACE}
 ORDER BY state = 'missed' DESC, state = 'too_few', "Difference" ASC NULLS LAST, policy, channel, queue, window_ms"""
+
+
+BURN_RATES: Final = f"""SELECT policy, dimensions['channel'] AS channel, {_QUEUE}, window,
+  burn_rate AS "Burn rate", attained_live AS "Level", objective AS "Objective", n AS "Contacts"
+FROM objectives
+WHERE {_OF_PLACE}
+ORDER BY "Burn rate" DESC NULLS LAST, policy, channel, queue, window_ms
+LIMIT 200"""
 
 FORMULAS_BY_QUEUE: Final = (
     "SELECT channel, queue,\n  "

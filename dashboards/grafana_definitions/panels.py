@@ -31,7 +31,7 @@ _DECIMALS: Final = {CLOCK: 0, SHARE: 1, COUNT: 0, NUMBER: 1, TIME: 0, AGO: 0, SE
 #: What is shown where nothing is known.
 _NOTHING: Final = "-"
 #: In pixels: a time as it is shown here, and a head of two words.
-_TIME_WIDTH: Final = 156
+_TIME_WIDTH: Final = 172
 _HEAD_WIDTH: Final = 88
 
 #: Nothing to be seen, and no number: Grafana draws gaps at what `noValue` is as a number, which spaces are, being 0.
@@ -140,6 +140,8 @@ def column(
     if links:
         # Grafana puts what is a link to the left, numbers too: their head stands above them.
         properties |= {"links": links_of(links), "custom.align": "left"}
+    elif unit is not None:
+        properties["custom.align"] = "right"  # where nothing is known, Grafana takes the column for a text
     if hidden:
         properties["custom.hidden"] = True
     # Each pair is the same, for Grafana up to 9.3 and from then on.
@@ -174,6 +176,7 @@ def table(
     columns: Sequence[Json] = (),
     *,
     unit: str = COUNT,
+    decimals: int | None = None,
     heat: bool = False,
     empty: str = EMPTY,
 ) -> Json:
@@ -185,7 +188,7 @@ def table(
     former_cell = {"displayMode": "color-background-solid"} if heat else {}
     defaults = {
         "unit": unit,
-        "decimals": _DECIMALS[unit],
+        "decimals": _DECIMALS[unit] if decimals is None else decimals,
         "color": {"mode": "continuous-blues"} if heat else {"mode": "thresholds"},
         "thresholds": PLAIN,
         "noValue": empty,

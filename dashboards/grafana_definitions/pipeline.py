@@ -29,7 +29,7 @@ FROM (
 )
 ORDER BY "Last" DESC NULLS LAST, what"""
 
-ALERTS: Final = """SELECT condition AS "Condition", severity AS "Severity", state AS "State", value AS "Measured",
+ALERTS: Final = """SELECT policy AS "Alert", severity AS "Severity", state AS "State", value AS "Measured",
   `limit` AS "Limit", unit AS "Unit", toUnixTimestamp64Milli(fired_at) AS "Fired",
     toUnixTimestamp64Milli(resolved_at) AS "Resolved"
 FROM alerts
@@ -84,8 +84,8 @@ def pipeline(site: Site) -> Json:
         "still "
         "they cannot come here: `pulssi alerts list` and hooks have them, and *Figures are old* fires.",
         ALERTS,
-        (column("Fired", TIME), column("Resolved", TIME)),
-        empty="Nothing was wrong with Pulssi in this range",
+        (column("Alert", width=200), column("Fired", TIME), column("Resolved", TIME)),
+        empty="ClickHouse has none of this range",
     )
     deliveries = table(
         "Deliveries in the range",
@@ -114,10 +114,10 @@ def pipeline(site: Site) -> Json:
         "Whether the figures can be trusted. Lag and dead letters by part are metrics of Prometheus: "
         "docs/prometheus.md.",
         [
-            row(5, (6, DATA_AS_OF), (8, firing), (10, FIRING)),
+            row(6, (5, DATA_AS_OF), (6, firing), (13, FIRING)),
             row(9, (10, last), (14, saved)),
-            row(9, (14, alerts), (10, deliveries)),
-            row(7, (24, sources)),
+            row(8, (24, alerts)),
+            row(8, (12, deliveries), (12, sources)),
         ],
         (),
         refresh="30s",

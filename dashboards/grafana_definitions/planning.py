@@ -26,31 +26,38 @@ WHERE interval = '30 minutes' AND {_IN_RANGE} AND {PLACE}
 ORDER BY interval_start DESC, channel, queue
 LIMIT 1000"""
 
-_HOURS: Final = ",\n  ".join(
-    f'sumIf(offered, hour = {hour}) / nullIf(countIf(hour = {hour} AND counts), 0) AS "{hour:02}"' for hour in range(24)
-)
-_WEEK_HOURS: Final = f"interval = '60 minutes' AND interval_start <= now() - 3600 AND {_IN_RANGE} AND {PLACE}"
-
 
 def week(site: Site) -> str:
-    """The mean of each hour of each weekday, over the days that had anything and whose hour is in the range."""
-    clock = "concat(toString(day), ' ', leftPad(toString(hour), 2, '0'), ':00:00')"
-    begin = f"toDateTime64({clock}, 0, {quote(site.rules.time_zone)})"
-    return f"""SELECT ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][toDayOfWeek(day)] AS "Day",
-  {_HOURS}
-FROM (
-  SELECT day, hour, sum(n) AS offered, max(counted) AS counts
-  FROM (
-    SELECT day, toUInt8(substring(interval_local, 12, 2)) AS hour, offered AS n, true AS counted
-    FROM intervals
-    WHERE {_WEEK_HOURS}
-    UNION ALL
-    SELECT day, hour, 0, toHour(begin) = hour AND begin >= $__fromTime AND begin <= least($__toTime, now() - 3600)
-    FROM (
-      SELECT day, toUInt8(arrayJoin(range(24))) AS hour, {begin} AS begin
-      FROM (SELECT DISTINCT day FROM intervals WHERE {_WEEK_HOURS})
+    """Query the contacts offered by weekday and hour: a mean over the days on which the whole hour is in the range.
+
+    Only days that had anything at all count. A mean of 100 and more is a whole number: it has no place for decimals.
+    """
+    zone = quote(site.rules.time_zone)
+    hours = ",\n  ".join(
+        f'round(avgOrNullIf(offered, hour = {hour}) AS mean_{hour}, if(mean_{hour} < 100, 1, 0)) AS "{hour:02}"'
+        for hour in range(24)
     )
+    return f"""WITH
+  known AS (
+    SELECT day, toUInt8(substring(interval_local, 12, 2)) AS hour, offered
+    FROM intervals
+    WHERE interval = '60 minutes' AND {_IN_RANGE} AND {PLACE}
+  ),
+  whole AS (
+    SELECT toDate32(at, {zone}) AS day, toHour(at, {zone}) AS hour
+    FROM (
+      SELECT toDateTime(900 * arrayJoin(range(intDiv(toUnixTimestamp($__fromTime) + 899, 900),
+        intDiv(least(toUnixTimestamp($__toTime) + 1, toUnixTimestamp(now())), 900))), 'UTC') AS at
+    )
+    GROUP BY day, hour
+    HAVING count() >= 4
   )
+SELECT ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][toDayOfWeek(day)] AS "Day",
+  {hours}
+FROM (
+  SELECT day, hour, sum(n) AS offered
+  FROM (SELECT day, hour, offered AS n FROM known UNION ALL SELECT day, hour, 0 FROM whole)
+  WHERE (day, hour) IN whole AND day IN (SELECT day FROM known)
   GROUP BY day, hour
 )
 GROUP BY toDayOfWeek(day)
@@ -93,11 +100,12 @@ def planning(site: Site) -> Json:
     """Describe the dashboard."""
     by_weekday = table(
         "Offered by weekday and hour",
-        "Contacts that came in an hour of the centre's clock, as a mean over the days of that weekday that had any "
-        "contact and whose hour is over and in the range. The darker, the more.",
+        "Contacts that came in an hour of the centre's clock, as a mean over the range's days of that weekday that "
+        "had any. Hours of which a part is outside the range, or not over yet, are left out. The stronger the "
+        "colour, the more.",
         week(site),
-        (column("Day", width=60),),
-        unit=NUMBER,
+        (column("Day", width=48),),
+        decimals=1,
         heat=True,
     )
     expected = lines(
@@ -112,16 +120,17 @@ def planning(site: Site) -> Json:
     errors = table(
         "Forecast error by queue, the largest first",
         f"Over {staffing.JUDGED_DAYS} days up to yesterday, or up to the end of the time range if that is earlier. "
-        "Each day is forecast only from the weeks before it; days without a forecast are left out. Error by day: the "
-        "absolute differences of all days / the contacts that entered (WAPE). Error by half hour: the same by half "
+        "Each day is forecast only from the weeks before it; days without a forecast are left out. By day: the "
+        "absolute differences of all days / the contacts that entered (WAPE). By half hour: the same by half "
         "hour; in small queues chance alone makes it large. Bias: forecast / entered - 1; below 0 the forecast was "
         "too low.",
         staffing.forecast_errors(site),
         (
             *QUEUE,
             column("Forecast", NUMBER),
-            *(column(name, SHARE) for name in ("Bias", "Error by day")),
-            column("Error by half hour", SHARE, width=136),
+            column("Bias", SHARE),
+            column("Error by day", SHARE, title="By day"),
+            column("Error by half hour", SHARE, title="By half hour", width=102),
         ),
     )
     needed = lines(
@@ -175,8 +184,8 @@ def planning(site: Site) -> Json:
         "The forecast and the agents that it needs; volumes, handle times and service levels by interval and weekday.",
         [
             row(3, (24, DATA_AS_OF)),
-            row(9, (14, expected), (10, errors)),
-            row(9, (14, needed), (10, work)),
+            row(9, (12, expected), (12, errors)),
+            row(9, (12, needed), (12, work)),
             row(9, (24, busiest)),
             row(9, (24, by_weekday)),
             row(14, (24, intervals)),

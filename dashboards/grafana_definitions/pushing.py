@@ -16,7 +16,7 @@ from grafana_client.client import GrafanaClientError, GrafanaException
 from dashboards.grafana_definitions.alerts import EVERY_S, GROUP, SERVICE, rules_by_api
 from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.differences import has
-from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX
+from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX, with_named_months
 from dashboards.grafana_definitions.routes import CONTACT_POINT, mute_timings, receivers, route
 from dashboards.grafana_definitions.site import (
     DATA_SOURCE_UID,
@@ -129,7 +129,7 @@ class _Push:
             name = timing["name"]
             if name not in theirs:
                 self.write(f"mute timing {name}", alerting.create_mute_timing, timing)
-            elif not has(theirs[name], timing):
+            elif not has(with_named_months(theirs[name]), timing):
                 self.write(f"mute timing {name}", alerting.update_mute_timing, quote(name, safe=""), timing)
 
     def policy(self) -> None:

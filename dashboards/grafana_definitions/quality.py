@@ -91,11 +91,16 @@ def quality(site: Site) -> Json:
     )
     first = table(
         "Resolved at the first contact, the least first",
-        "Not reopened, and no other contact of the same customer within 7 days, in any channel or in its own queue; "
-        "of those "
-        "whose customer is known. Provisional: the 7 days are not over. By the time of the last resolution.",
+        "Not reopened, and no other contact of the same customer within 7 days, in any channel (first contact) or in "
+        "its own queue; of those whose customer is known. Provisional: the 7 days are not over. By the time of the "
+        "last resolution.",
         FIRST_CONTACT,
-        (*QUEUE, *(column(name, SHARE) for name in ("At first contact", "In its queue", "Customer known"))),
+        (
+            *QUEUE,
+            column("At first contact", SHARE, title="First contact"),
+            column("In its queue", SHARE),
+            column("Customer known", SHARE, width=132),
+        ),
     )
     slowest = table(
         "The slowest responses",
@@ -120,7 +125,7 @@ def quality(site: Site) -> Json:
                 (18, stat("Satisfied", "Ratings of three quarters of the scale and more.", SATISFIED, unit=SHARE)),
             ),
             row(11, (24, by_queue)),
-            row(9, (12, over_time), (12, first)),
+            row(9, (10, over_time), (14, first)),
             row(9, (24, slowest)),
         ],
         ("channel", "queue", "priority", "team"),

@@ -135,7 +135,7 @@ def queues(site: Site) -> Json:
         [
             row(4, (6, DATA_AS_OF), (6, offered), (6, answered), (6, level)),
             row(11, (24, by_queue)),
-            row(9, (12, entered), (12, visits)),
+            row(9, (9, entered), (15, visits)),
             row(9, (14, outcomes), (10, own)),
             percentiles("Queue wait", "How long a visit of a queue lasted, however it ended.", "queue_wait", WAITS),
         ],

@@ -25,8 +25,8 @@ FOLDER_UID: Final = "pulssi"
 #: Of rules in files: Grafana reads those first, and would make the dashboards' folder with another identifier.
 ALERT_FOLDER: Final = "Pulssi alerts"
 
-#: ClickHouse's user for Grafana, and the variable of Grafana's environment that holds its password.
-READER: Final = "pulssi_reader"
+#: ClickHouse's users for Grafana, and the variable of Grafana's environment that holds the password.
+Reader = Literal["pulssi_reader", "pulssi_grafana"]
 READER_PASSWORD: Final = "CLICKHOUSE_READER_PASSWORD"  # noqa: S105 - the variable's name, not its value
 
 
@@ -44,6 +44,8 @@ class Site(NamedTuple):
     """Where an installation's parts are, as Grafana reaches them, and what it has configured."""
 
     clickhouse_url: str = "http://127.0.0.1:8123"
+    reader: Reader = "pulssi_reader"
+    database: str = "pulssi"
     #: Gets alerts as JSON by POST.
     webhook_url: str = "http://127.0.0.1:9095/pulssi"
     receivers: tuple[Receiver, ...] = ("webhook",)
@@ -77,14 +79,16 @@ def data_source_of(site: Site) -> Json:
     """
     server = Address(site.clickhouse_url)
     if server.user is not None:
-        raise AddressError(f"{server}: takes no user and password; Grafana reads as {READER}, with {READER_PASSWORD}")
+        raise AddressError(
+            f"{server}: takes no user and password; Grafana reads as {site.reader}, with {READER_PASSWORD}"
+        )
     json_data: Json = {
         "host": server.host,
         "port": server.port,
         "protocol": "http",
         "secure": server.secure,
-        "username": READER,
-        "defaultDatabase": "pulssi",
+        "username": site.reader,
+        "defaultDatabase": site.database,
         "queryTimeout": "60",
     }
     if server.path:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from dashboards.grafana_definitions import objectives
-from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
-from dashboards.grafana_definitions.links import TO_CONTACT, contacts_of_row
-from dashboards.grafana_definitions.live_floor import CHANNEL, FIRING, OBJECTIVES, POLICY, PRIORITY, QUEUE
+from dashboards.grafana_definitions.layout import DATA_AS_OF, WIDTH, dashboard, row
+from dashboards.grafana_definitions.links import LATE_OF_POLICY, TO_CONTACT
+from dashboards.grafana_definitions.live_floor import (
+    BURN_RATE,
+    FIRING,
+    POLICY,
+    PRIORITY,
+    QUEUE,
+    QUEUE_OR_ALL,
+    WINDOW,
+    objectives_now,
+)
 from dashboards.grafana_definitions.panels import CLOCK, SHARE, column, lines, table
 from dashboards.grafana_definitions.promises import percent
 from dashboards.grafana_definitions.site import Json, Site
+from schemas.policies import Policy
 
 SLA_UID: Final = "pulssi-sla"
+
+
+#: In pixels: of a name that is longer than its share of a laptop's screen.
+_FORMULA_WIDTHS: Final = {"excluding_abandoned_within": 232}
 
 
 def attained_title(policy: str) -> str:
@@ -20,11 +35,17 @@ def attained_title(policy: str) -> str:
     return f"Attained · {policy}"
 
 
+def _panel_id(policy: Policy) -> int:
+    """Number the panel of a policy, whatever policies stand before it: its rule names it, and stays as it is."""
+    return 1_000 + crc32(policy.name.encode()) % 1_000_000
+
+
 def sla(site: Site) -> Json:
     """Describe the dashboard: a graph for each policy of the configuration, its objective drawn in it."""
     formulas = ("short_excluded", "answered_only", "offered", "abandons_met", "excluding_abandoned_within")
     attained = [
-        lines(
+        {"id": _panel_id(policy)}
+        | lines(
             attained_title(policy.name),
             f"The level of {policy.name} ({policy.metric.replace('_', ' ')}, formula {policy.formula}) in its "
             f"window, as the "
@@ -40,19 +61,30 @@ def sla(site: Site) -> Json:
         )
         for policy in site.policies()
     ]
+    pairs = [attained[first : first + 2] for first in range(0, len(attained), 2)]
     late = table(
         "Late now, the longest first",
         "Contacts without a first response whose target has passed. Beyond: since when. Where figures are old: at "
         "their time.",
         objectives.LATE_NOW,
         (
-            column("contact_id", title="Contact", links=[TO_CONTACT]),
+            column("contact_id", title="Contact", links=[TO_CONTACT], width=240),
             *QUEUE,
             PRIORITY,
             POLICY,
             column("Beyond", CLOCK),
             column("Waits", CLOCK),
         ),
+        empty="Nobody waits beyond a target",
+    )
+    burn_rates = table(
+        "Burn rates by window, the fastest first",
+        "Over every window that the SLA engine judges, of open time: the policy's own, and those of the burn rates in "
+        "`alerts.toml`. Burn rate: 1 uses up the allowed late contacts exactly by the end of the window, 2 twice as "
+        "fast. Alerts of burn rates are the engine's alone: `pulssi alerts list` and hooks have them.",
+        objectives.BURN_RATES,
+        (POLICY, *QUEUE_OR_ALL, WINDOW, BURN_RATE, column("Level", SHARE), column("Objective", SHARE)),
+        empty="No objective is judged yet",
     )
     breaches = table(
         "Late in the range, by policy",
@@ -63,7 +95,7 @@ def sla(site: Site) -> Json:
             POLICY,
             column("sample", title="Of"),
             *QUEUE,
-            column("Late", links=[contacts_of_row("${__data.fields.sample:percentencode}")]),
+            column("Late", links=[LATE_OF_POLICY]),
             column("Share late", SHARE),
             column("Worst beyond", CLOCK),
         ),
@@ -75,9 +107,8 @@ def sla(site: Site) -> Json:
         "excluding_abandoned_within: "
         "they are left out.",
         objectives.FORMULAS_BY_QUEUE,
-        (CHANNEL, QUEUE[1], *(column(name, SHARE) for name in formulas)),
+        (*QUEUE, *(column(name, SHARE, width=_FORMULA_WIDTHS.get(name)) for name in formulas)),
     )
-    halves = [*attained, late] if len(attained) % 2 else [*attained, late, by_formula]
     return dashboard(
         site,
         SLA_UID,
@@ -85,10 +116,12 @@ def sla(site: Site) -> Json:
         "How the policies are kept: attainment, burn rates and breaches.",
         [
             row(6, (4, DATA_AS_OF), (20, FIRING)),
-            row(11, (24, OBJECTIVES)),
-            *(row(9, *((12, panel) for panel in halves[first : first + 2])) for first in range(0, len(halves), 2)),
+            row(11, (24, objectives_now(site))),
+            *(row(9, *((WIDTH // len(two), panel) for panel in two)) for two in pairs),
+            row(9, (24, late)),
             row(9, (24, breaches)),
-            *([row(9, (24, by_formula))] if by_formula not in halves else []),
+            row(9, (24, burn_rates)),
+            row(9, (24, by_formula)),
         ],
         ("channel", "queue", "priority", "team"),
         refresh="30s",

@@ -70,7 +70,10 @@ ORDER BY "Error by day" DESC NULLS LAST, channel, queue"""
 
 
 def _needed(site: Site) -> str:
-    """A subquery: each half hour of each queue with its load in Erlang, its target, and the agents that it needs."""
+    """A subquery: each half hour of each queue with its load in Erlang, its target, and the agents that it needs.
+
+    All of that is NULL where there is no forecast.
+    """
     target_ms, objective = (
         of_place(site, value, "interval_start", "queue_wait") for value in ("target_ms", "objective")
     )
@@ -80,12 +83,12 @@ def _needed(site: Site) -> str:
     pulssi_agents(load, aht_s, target_s, objective, ${{occupancy}}) AS agents,
     ceil(agents / (1 - ${{shrinkage}}) - 1e-9) AS positions
   FROM {_forecast(site, _day(site, "$__fromTime"), _day(site, "$__toTime"))}
-  WHERE expected IS NOT NULL AND $__timeFilter(interval_start) AND {PLACE}
+  WHERE $__timeFilter(interval_start) AND {PLACE}
 )"""
 
 
 def positions_over_time(site: Site) -> str:
-    """Query the positions needed, by half hour and channel."""
+    """Query the positions needed, by half hour and channel; NULL, which is a gap, where nothing is forecast."""
     return f"""SELECT toDateTime(interval_start, 'UTC') AS time, channel, sumOrNull(positions) AS needed
 FROM {_needed(site)}
 GROUP BY time, channel
@@ -100,5 +103,6 @@ def busiest_half_hours(site: Site) -> str:
   pulssi_erlang_level(load, agents, aht_s, target_s) AS "Level",
   pulssi_erlang_wait_s(load, agents, aht_s) AS "Mean wait", load / nullIf(agents, 0) AS "Occupancy"
 FROM {_needed(site)}
+WHERE expected IS NOT NULL
 ORDER BY "Positions" DESC NULLS LAST, load DESC NULLS LAST, channel, queue, interval_start
 LIMIT 1 BY channel, queue"""

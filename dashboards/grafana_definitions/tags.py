@@ -153,7 +153,7 @@ def tags(site: Site) -> Json:
                     table(
                         "Growth, the largest first",
                         "Against the same weekday and hour of the four weeks before, by the centre's clock; whole "
-                        "hours. "
+                        "hours. The first has most contacts more than expected. "
                         "Growth 50 % is half as many again; empty where nothing was expected.",
                         GROWTH,
                         (tag, *QUEUE, column("Expected", NUMBER), column("Growth", SHARE)),
@@ -163,7 +163,7 @@ def tags(site: Site) -> Json:
             row(
                 9,
                 (
-                    8,
+                    12,
                     table(
                         "Volume per tag, by queue",
                         "By channel and queue at the time the tag was put on; the fifty largest.",
@@ -172,16 +172,23 @@ def tags(site: Site) -> Json:
                     ),
                 ),
                 (
-                    8,
+                    12,
                     table(
                         "Are contacts tagged?",
                         "Tagged: contacts with a tag in effect. Untagged: contacts that were resolved without a tag.",
                         HEALTH,
-                        (*QUEUE, column("Resolved untagged", title="Untagged"), column("Share untagged", SHARE)),
+                        (
+                            *QUEUE,
+                            column("Resolved untagged", title="Untagged"),
+                            column("Share untagged", SHARE, width=132),
+                        ),
                     ),
                 ),
+            ),
+            row(
+                6,
                 (
-                    8,
+                    24,
                     table(
                         "Surges in the range",
                         "Alerts because a tag came far more often than usual. docs/alerts.md says when one fires.",

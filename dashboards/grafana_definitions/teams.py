@@ -49,7 +49,8 @@ def teams(site: Site) -> Json:
             column("Team"),
             CHANNEL,
             column("In time", SHARE),
-            *(column(name, CLOCK) for name in ("Response p80", "AHT", "Handle p90")),
+            column("Response p80", CLOCK, width=114),
+            *(column(name, CLOCK) for name in ("AHT", "Handle p90")),
             column("Satisfied", SHARE),
         ),
     )

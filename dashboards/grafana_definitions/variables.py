@@ -40,6 +40,8 @@ _SAMPLES: Final = (
     *("offered", "first_response", "abandoned", "handle", "resolution", "reopened", "transferred", "slow", "rated"),
     *("tagged", "queue_wait", "next_response"),
 )
+#: What is chosen where nothing is left out.
+ANY: Final = "any"
 
 
 def variable(name: str, site: Site) -> Json:
@@ -52,6 +54,10 @@ def variable(name: str, site: Site) -> Json:
         return _custom("by", "Lines by", ("channel", "queue"))
     if name == "sample":
         return _custom("sample", "Contacts by", _SAMPLES)
+    if name == "policy":
+        return _custom(name, "Policy", (ANY, *(policy.name for policy in site.policies())))
+    if name == "target":
+        return _custom(name, "Target", (ANY, "in time", "late"))
     if name == "contact":
         empty = {"text": "", "value": ""}
         return {"type": "textbox", "name": name, "label": "Contact", "query": "", "current": empty, "hide": 0}
@@ -84,7 +90,7 @@ def _custom(name: str, label: str, choices: Sequence[str], current: str | None =
         "type": "custom",
         "name": name,
         "label": label,
-        "query": ",".join(choices),
+        "query": ",".join(choice.replace(",", "\\,") for choice in choices),
         "multi": False,
         "includeAll": False,
         "current": options[choices.index(current)],

@@ -122,10 +122,10 @@ def _grafana(
     program = shlex.join([str(grafana.home / "bin" / "grafana"), "server", "-homepath", str(grafana.home)])
     *shell, script = service.entrypoint
     url = f"http://{LOOPBACK}:{grafana.port}"
-    environment = {
-        name: _provisioned(layout, value.replace("/run/secrets", str(secrets)))
+    environment = dict(
+        _named(name, _provisioned(layout, value.replace("/run/secrets", str(secrets))))
         for name, value in service.environment.items()
-    } | {
+    ) | {
         "GF_PATHS_DATA": str(layout.folder / GRAFANA),
         "GF_PATHS_PLUGINS": str(grafana.plugins),
         "GF_SERVER_HTTP_ADDR": LOOPBACK,
@@ -139,6 +139,12 @@ def _grafana(
         environment,
         GRAFANA_READY_WITHIN_S,
     )
+
+
+def _named(name: str, value: str) -> tuple[str, str]:
+    """Give a setting as Grafana itself takes it: that `NAME__FILE` names a file, only the image's script knows."""
+    setting = name.removesuffix("__FILE")
+    return setting, value if setting == name else f"$__file{{{value}}}"
 
 
 def _forever(part: PartDefinition) -> PartDefinition:

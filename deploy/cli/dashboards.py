@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from dashboards.grafana_definitions.provisioning import FOLDER_HERE, Drift, drift, texts, write
-from dashboards.grafana_definitions.site import Receiver, Site, data_source_of
+from dashboards.grafana_definitions.site import Reader, Receiver, Site, data_source_of
 from deploy.cli.common import echo_report, fail, json_option
 from deploy.cli.config_option import config_option, load_configuration
 from schemas.exits import Exit
@@ -43,6 +43,13 @@ def _site_options(command: Callable[..., None]) -> Callable[..., None]:
         default=_SITE.clickhouse_url,
         show_default=True,
         help="ClickHouse, as Grafana reaches it.",
+    )
+    @click.option(
+        "--clickhouse-user",
+        type=click.Choice(get_args(Reader)),
+        default=_SITE.reader,
+        show_default=True,
+        help="Whom Grafana reads as: pulssi_grafana has a quota of its own.",
     )
     @click.option("--webhook", default=_SITE.webhook_url, show_default=True, help="Gets the alerts as JSON by POST.")
     @click.option(
@@ -85,6 +92,8 @@ def _site(options: dict[str, object]) -> Site:
     rules, alert_rules, boards = load_all_rules(config_folder(), settings.time_zone)
     site = Site(
         clickhouse_url=clickhouse,
+        reader=cast("Reader", options.pop("clickhouse_user")),
+        database=settings.clickhouse_database,
         webhook_url=webhook,
         receivers=receivers,
         runbooks=runbooks,

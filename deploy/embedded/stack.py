@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -65,12 +65,8 @@ async def _supervise(
         phase = "ready"
         write_state()
         output.say("")
-        gateway = (GATEWAY,) if GATEWAY in layout.ports else ()
-        for name in ("wallboard", *gateway, "clickhouse", "broker", "worker", "sink"):
-            program = layout.program if name == "clickhouse" else ""
-            note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
-            output.say(f"  {name:<11} {layout.url_of(name)}{note}")
-        output.say(f"  {'data':<11} {layout.folder}\n")
+        for line in _addresses(layout, supervisor.states()):
+            output.say(line)
         for group in extra(layout, output):
             await supervisor.start(*group)
         for line in await asyncio.to_thread(_awaiting_operator, supervisor.states()):
@@ -89,6 +85,19 @@ async def _supervise(
         await supervisor.end_all()
     output.say("all ended")
     return code
+
+
+def _addresses(layout: StackLayout, parts: Iterable[PartState]) -> Iterator[str]:
+    """Write a line for each part that people open, and for the data folder."""
+    gateway = (GATEWAY,) if GATEWAY in layout.ports else ()
+    for name in ("wallboard", *gateway, "clickhouse", "broker", "worker", "sink"):
+        program = layout.program if name == "clickhouse" else ""
+        note = "  (external)" if name in layout.external else f"  ({program})" if program else ""
+        yield f"  {name:<11} {layout.url_of(name)}{note}"
+    for part in parts:
+        if part.url and part.name not in {*layout.ports, *layout.external}:
+            yield f"  {part.name:<11} {part.url}"
+    yield f"  {'data':<11} {layout.folder}\n"
 
 
 def run(

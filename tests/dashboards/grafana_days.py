@@ -47,6 +47,8 @@ CHOSEN: Final = {
     "shrinkage": ["0.3"],
     "occupancy": ["0.85"],
     "sample": ["handle"],
+    "policy": ["any"],
+    "target": ["any"],
 }
 
 
@@ -66,8 +68,12 @@ class Days(NamedTuple):
 
     def ask(self, sql: str, over: Range | None = None, **chosen: list[str]) -> list[dict[str, Any]]:
         """Ask as Grafana does."""
+        return list(self.client.query(self.expanded(sql, over, **chosen)).named_results())
+
+    def expanded(self, sql: str, over: Range | None = None, **chosen: list[str]) -> str:
+        """Write a question as ClickHouse gets it."""
         one = {"contact": [row.contact_id for row in self.told[:1]]}
-        return list(self.client.query(expand(sql, over or self.over, {**CHOSEN, **one, **chosen})).named_results())
+        return expand(sql, over or self.over, {**CHOSEN, **one, **chosen})
 
 
 @contextmanager
@@ -112,10 +118,15 @@ def simulated_past(server: ClickHouseServer, database: str) -> Iterator[Days]:
         yield Days(weeks.events, told, weeks.client, Range(end - 7 * 86_400, end, 3_600), WEEKS_CENTRE)
 
 
+#: Windows of the objectives: the policies' own, and one of a burn rate.
+OWN_MS: Final = 3_600_000
+BURN_MS: Final = 300_000
+
+
 def _objectives() -> Iterator[TopicRecord]:
     for number, policy in enumerate(DEFAULT_POLICIES):
-        for queue, level in (("a", 0.5), ("b", 0.9)):
-            key = ObjectiveKey(policy.name, policy.channel, queue, 3_600_000)  # type: ignore[arg-type]  # one of Channel
+        for queue, level, window in (("a", 0.5, OWN_MS), ("b", 0.9, OWN_MS), ("a", 0.25, BURN_MS)):
+            key = ObjectiveKey(policy.name, policy.channel, queue, window)  # type: ignore[arg-type]  # one of Channel
             at = END - 3_600_000 + number
             told = Objective(
                 **key._asdict(),

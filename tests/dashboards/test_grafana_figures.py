@@ -4,6 +4,7 @@ The figures of each panel are in `test_panel_figures`.
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +15,10 @@ import pytest
 from dashboards.grafana_definitions import queries
 from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.contact import BEHIND
+from dashboards.grafana_definitions.links import LATE_OF_POLICY
+from dashboards.grafana_definitions.objectives import breaches_by_policy
 from dashboards.grafana_definitions.pieces import of_place
+from dashboards.grafana_definitions.planning import week
 from dashboards.grafana_definitions.site import Site
 from schemas.policies import DEFAULT_POLICIES, Policy, Rules
 from tests.dashboards.grafana_days import BEGIN, END, OVER, SITE, ZONE, Days, simulated_days
@@ -58,6 +62,33 @@ def test_steps_follow_the_centres_clock(days: Days) -> None:
         assert {row["time"].replace(tzinfo=None): row["Offered"] for row in rows if row["Offered"]} == expected
     hours = [row["time"].replace(tzinfo=UTC).astimezone(zone) for row in days.ask(queries.VOLUMES)]
     assert [f"{hour:%H}" for hour in hours if f"{hour:%d}" == "25"].count("03") == 2
+
+
+def test_an_hour_that_comes_twice_is_one_hour_of_its_day(days: Days) -> None:
+    """Clocks go back on the Sunday: what came in both hours of 03 is that day's."""
+    rows = {row["Day"]: row for row in days.ask(week(SITE))}
+    of_hour = [row for row in days.told if row.sample == "offered" and _hour(row.at) == ("Sun", 3)]
+    assert rows["Sun"]["03"] == len(of_hour)
+    assert {datetime.fromtimestamp(row.at / 1_000, ZoneInfo(ZONE)).fold for row in of_hour} == {0, 1}
+
+
+def _hour(at_ms: int) -> tuple[str, int]:
+    local = datetime.fromtimestamp(at_ms / 1_000, ZoneInfo(ZONE))
+    return f"{local:%a}", local.hour
+
+
+def test_what_was_late_leads_to_its_contacts(days: Days) -> None:
+    """A row of a policy and a sample leads to as many contacts as were late by it, and to no others."""
+    rows = [row for row in days.ask(breaches_by_policy(SITE)) if row["Late"]]
+    assert {row["sample"] for row in rows} > {"first_response"}
+    assert re.findall(r"var-(\w+)=([^&]+)", LATE_OF_POLICY[1])[2:] == [
+        ("sample", "${__data.fields.sample:percentencode}"),
+        ("policy", "${__data.fields.policy:percentencode}"),
+        ("target", "late"),
+    ]
+    for row in rows:
+        of = {name: [row[name]] for name in ("channel", "queue", "sample", "policy")}
+        assert len(days.ask(BEHIND, None, target=["late"], **of)) == row["Late"]
 
 
 def test_a_step_leads_to_its_contacts(days: Days) -> None:

@@ -7,11 +7,21 @@ from typing import Any, Final
 import pytest
 
 from dashboards.grafana_definitions.catalogue import dashboards
+from dashboards.grafana_definitions.panels import CLOCK, TIME
 from dashboards.grafana_definitions.site import Json
 from tests.dashboards.grafana_days import SITE, Days, simulated_days
 from tests.dashboards.grafana_macros import ALL
 from tests.fixtures.clickhouse import ClickHouseServer
 
+#: A laptop's screen without Grafana's menu and margins; between panels; what a panel and a cell lose; in pixels.
+PAGE: Final = 1_366 - 57 - 32
+GAP: Final = 8
+PANEL_EDGES: Final = 2 * 8
+CELL_EDGES: Final = 15
+#: Letters of the heads' font that are narrower or wider than most, and how wide each is, in pixels.
+NARROW: Final = dict.fromkeys("fijlrt -", 5.0)
+WIDE: Final = dict.fromkeys("mwMWO", 12.0)
+LETTER: Final = 8.4
 #: What only a running installation has: agents heard of today, alerts, deliveries, polled sources, who is late.
 NOT_SIMULATED: Final = {
     *("Agents now, by group and status", "Agents' slots now, by group and channel", "Alerts of Pulssi itself"),
@@ -50,6 +60,43 @@ def test_every_panel_gets_what_it_needs(days: Days, title: str) -> None:
     named = {each["options"] for each in overrides if each["id"] == "byName"}
     assert named <= set(columns)
     _CHECKS[panel["type"]](panel, columns, rows)
+
+
+#: How times and lengths of time are shown.
+EXAMPLES: Final = {CLOCK: "00:00:00", TIME: "2026-11-30 22:32:41"}
+TABLES: Final = {title: panel for title, panel in PANELS.items() if panel["type"] == "table"}
+
+
+def _changes(panel: Json, name: str) -> dict[str, Any]:
+    """What the panel says of a column: by Grafana's names."""
+    own = [each for each in panel["fieldConfig"]["overrides"] if each["matcher"] == {"id": "byName", "options": name}]
+    return {change["id"]: change["value"] for each in own for change in each["properties"]}
+
+
+def _head_width(text: str) -> float:
+    return CELL_EDGES + sum((NARROW | WIDE).get(letter, LETTER) for letter in text)
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_every_head_is_whole_on_a_laptop(days: Days, title: str) -> None:
+    """At 1366 pixels all columns of a table are in sight, and none is narrower than its head or times.
+
+    Columns without a width share what the others leave.
+    """
+    panel = TABLES[title]
+    described = days.client.query(f"DESCRIBE TABLE ({days.expanded(panel['targets'][0]['rawSql'])})")
+    columns = {name: _changes(panel, name) for name, *_ in described.result_rows}
+    shown = {name: changes for name, changes in columns.items() if not changes.get("custom.hidden")}
+    inside = panel["gridPos"]["w"] * (PAGE + GAP) / 24 - GAP - PANEL_EDGES
+    fixed = {name: changes["custom.width"] for name, changes in shown.items() if "custom.width" in changes}
+    shared = (inside - sum(fixed.values())) / max(1, len(shown) - len(fixed))
+    least = panel["fieldConfig"]["defaults"]["custom"]["minWidth"]
+    assert len(shown) == len(fixed) or shared >= least, f"{len(shown)} columns need more than {inside:.0f} pixels"
+    heads = {name: shown[name].get("displayName", name) for name in shown}
+    clipped = {head: fixed.get(name, shared) for name, head in heads.items()}
+    assert {head: width for head, width in clipped.items() if _head_width(head) > width} == {}
+    values = {name: EXAMPLES.get(str(changes.get("unit")), "") for name, changes in shown.items()}
+    assert {name for name, value in values.items() if _head_width(value) > fixed.get(name, shared)} == set()
 
 
 def _numbers(rows: list[dict[str, Any]], columns: list[str]) -> bool:

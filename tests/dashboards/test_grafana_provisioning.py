@@ -100,6 +100,18 @@ def test_data_source_has_no_secret() -> None:
     assert source["secureJsonData"] == {"password": "$CLICKHOUSE_READER_PASSWORD"}
 
 
+def test_the_data_source_has_the_installations_database_and_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked has no database's name in it: it is that of the settings."""
+    monkeypatch.setenv("PULSSI_CLICKHOUSE_DATABASE", "centre_two")
+    words = ["build", "--out", str(tmp_path), "--clickhouse-user", "pulssi_grafana"]
+    assert CliRunner().invoke(dashboards, words).exit_code == 0
+    told = yaml.safe_load((tmp_path / "datasources" / "pulssi.yaml").read_text(encoding="utf-8"))
+    of_source = told["datasources"][0]["jsonData"]
+    assert (of_source["username"], of_source["defaultDatabase"]) == ("pulssi_grafana", "centre_two")
+
+
 def test_each_policy_has_a_rule_with_all_that_an_alert_needs() -> None:
     """One rule a policy beside the one for the age of the figures, each with a runbook that is there."""
     (group,) = read("alerting/rules.yaml")["groups"]

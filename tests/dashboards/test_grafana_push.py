@@ -252,7 +252,7 @@ def test_rules_of_policies_that_are_gone_go(grafana: StandIn, tmp_path: Path) ->
         '[[policy]]\nname = "own"\nmetric = "resolution"\ntarget = "1h"\nobjective = 0.7\n', encoding="utf-8"
     )
     assert pushed(push(grafana.url, "--config", str(tmp_path), PULSSI_CONFIG="")) == [
-        *(f"dashboard {title}" for title in ("Live floor", "SLA", "Channels and queues", "Planning")),  # objectives
+        *(f"dashboard {title}" for title in ("Live floor", "SLA", "Channels and queues", "Planning", "Contact")),
         "rule Service level own",
         "rules' group",
     ]
@@ -281,6 +281,23 @@ def test_receivers_and_mute_timings_that_are_gone_go(grafana: StandIn, tmp_path:
     assert [point["uid"] for point in grafana.kept[POINTS]] == ["theirs", "pulssi-webhook"]
     assert [timing["name"] for timing in grafana.kept[TIMINGS]] == ["theirs", "Pulssi: hooks notify"]
     assert pushed(push(grafana.url, PULSSI_CONFIG="")) == []
+
+
+@pytest.mark.parametrize("month", ["4", "april"])
+def test_a_mute_timing_is_the_same_however_its_months_are_told(grafana: StandIn, tmp_path: Path, month: str) -> None:
+    """Some releases of Grafana answer with their numbers, whatever they were given."""
+    (tmp_path / "alerts.toml").write_text(
+        'notifier = "grafana"\n[[maintenance]]\nname = "move"\nvalid_from = 2026-04-01\nvalid_until = 2026-04-02\n',
+        encoding="utf-8",
+    )
+    told = ["--config", str(tmp_path)]
+    assert pushed(push(grafana.url, *told, PULSSI_CONFIG=""))
+    (kept,) = [timing for timing in grafana.kept[TIMINGS] if timing["name"] == "Pulssi: move"]
+    for interval in kept["time_intervals"]:
+        interval["months"] = [month]
+    assert pushed(push(grafana.url, *told, PULSSI_CONFIG="")) == []
+    kept["time_intervals"][0]["months"] = ["5"]
+    assert pushed(push(grafana.url, *told, PULSSI_CONFIG="")) == ["mute timing Pulssi: move"]
 
 
 def test_a_password_is_brought_where_there_is_none_yet(grafana: StandIn) -> None:

@@ -32,7 +32,8 @@ from tests.sinks.test_agent_views import archived
 
 _ALL = {name: [ALL] for name in ("channel", "queue", "priority", "team", "tag")}
 _NUMBERS = {"weeks": ["8"], "shrinkage": ["0.3"], "occupancy": ["0.85"]}
-EVERYTHING = {**_ALL, **_NUMBERS, "by": ["queue"], "tz": ["UTC"], "sample": ["tagged"], "contact": ["it's"]}
+_ANY = {"policy": ["any"], "target": ["any"]}
+EVERYTHING = {**_ALL, **_ANY, **_NUMBERS, "by": ["queue"], "tz": ["UTC"], "sample": ["tagged"], "contact": ["it's"]}
 CALLS = {
     **EVERYTHING,
     "channel": ["call"],
@@ -164,12 +165,12 @@ def test_level_and_percentiles_are_those_of_the_merged_panes(filled: Filled) -> 
     for row in ask(filled, queries.range_by_queue(Site()), EVERYTHING):
         counted = _counted(filled, str(row["channel"]), str(row["queue"]), since)
         assert row["Service level"] == pytest.approx(service_level(FORMULA, counted))
-    for row in ask(filled, queries.TIMES_BY_QUEUE, EVERYTHING):
+    for row in ask(filled, queries.HANDLES_BY_QUEUE, EVERYTHING):
         panes = _panes(filled, "handle", str(row["channel"]), str(row["queue"]), since)
         for name, q in PERCENTILES.items():
             expected = quantile(merge(pane.hist for pane in panes), q)
             assert expected is not None
-            assert row[f"Handle {name}"] == pytest.approx(expected / 1_000)
+            assert row[name] == pytest.approx(expected / 1_000)
 
 
 def test_agents_and_slots_are_told_by_group(filled: Filled) -> None:

@@ -157,7 +157,8 @@ def test_a_range_from_monday_noon_to_monday_noon(helsinki: tuple[Settings, Clien
     now = times.now_ms()
     write(ours, _happened("offered", now - 1, queue="now"))
     over = Range(now // 1_000 - 7_200, now // 1_000 + 1)
-    assert _ask(client, "Offered by weekday and hour", over, queue=["now"]) == []
+    rows = _ask(client, "Offered by weekday and hour", over, queue=["now"])
+    assert {value for row in rows for value in list(row.values())[1:]} <= {0, None}
 
 
 def test_events_are_in_the_order_in_which_they_count(database: Settings, client: Client) -> None:

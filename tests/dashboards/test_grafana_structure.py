@@ -13,7 +13,7 @@ from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.routes import mute_timings, receivers, route
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
 from schemas.boards import DEFAULT_BOARD
-from schemas.policies import Policy, Rules
+from schemas.policies import DEFAULT_POLICIES, Policy, Rules
 from streams.configuration.folder import load_all_rules
 
 WHOLE: Final = load_all_rules(Path(__file__).parents[1] / "centres" / "whole")
@@ -151,6 +151,14 @@ def test_links_lead_to_what_is_there(site: Site, one: Json) -> None:
         assert named <= {variable["name"] for variable in target["templating"]["list"]}, url
 
 
+def test_a_contact_of_a_list_leaves_the_list_as_it_is() -> None:
+    """Whoever looks at one late contact after the other keeps the choice that led to them."""
+    (one,) = [one for one in dashboards(Site()) if one["uid"] == "pulssi-contact"]
+    (url,) = {url for url in _urls(one["panels"]) if "var-contact=" in url}
+    kept = set(re.findall(r"\$\{(\w+):queryparam\}", url))
+    assert kept == {each["name"] for each in one["templating"]["list"]} - {"contact", "tz"}
+
+
 @pytest.mark.parametrize(("site", "one"), EVERY)
 def test_every_dashboard_says_how_old_its_figures_are(site: Site, one: Json) -> None:
     """The first row has it, and steps of time and axes are of the centre's zone."""
@@ -180,6 +188,13 @@ def test_each_policy_has_its_objective_drawn_and_its_alert_leads_there() -> None
             (panel,) = [one for one in target["panels"] if str(one["id"]) == rule["annotations"]["__panelId__"]]
             assert panel["title"] == f"Attained · {policy.name}"
             assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] == policy.objective
+
+
+def test_a_policy_more_leaves_the_rules_of_others_as_they_are() -> None:
+    """A rule that is written begins anew, and Grafana tells that its alerts are over."""
+    more = (Policy("first", "first_response", 1_000, 0.5, queue="own"), *DEFAULT_POLICIES)
+    before, after = rules(Site()), rules(Site(rules=Rules(policies=more)))
+    assert [rule for rule in after if rule["title"] != "Service level first"] == before
 
 
 def test_no_colour_says_another_objective() -> None:

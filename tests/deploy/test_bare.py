@@ -101,7 +101,10 @@ def test_grafana_is_told_what_its_container_is(secrets: Path, tmp_path: Path) ->
         *("--webhook=http://127.0.0.1:9095/pulssi", "--runbooks=", "--grafana-version=9.4"),
     )
     own = {"GF_PATHS_DATA", "GF_PATHS_PLUGINS", "GF_SERVER_HTTP_ADDR", "GF_SERVER_HTTP_PORT"}
-    assert set(grafana.environment) == set(read_services({})["grafana"].environment) | own
+    of_file = {name.removesuffix("__FILE") for name in read_services({})["grafana"].environment}
+    assert set(grafana.environment) == of_file | own
+    password = tmp_path / "secrets-here" / "grafana_admin_password"
+    assert grafana.environment["GF_SECURITY_ADMIN_PASSWORD"] == f"$__file{{{password}}}"
     assert grafana.environment["GF_PATHS_PROVISIONING"] == str(out)
     program = home / "bin/grafana"
     program.parent.mkdir(parents=True)

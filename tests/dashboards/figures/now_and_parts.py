@@ -258,7 +258,7 @@ def own_alerts(panel: Asked) -> None:
     ]
     assert sorted(tuple(row.values()) for row in rows) == [
         (
-            *(alert.condition, alert.severity, alert.state, alert.measured.value, alert.measured.limit),
+            *(alert.rule, alert.severity, alert.state, alert.measured.value, alert.measured.limit),
             *(alert.measured.unit, alert.fired_at, alert.resolved_at),
         )
         for alert in told

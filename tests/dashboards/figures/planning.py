@@ -72,25 +72,31 @@ def intervals(panel: Asked) -> None:
     assert [row["Interval"] for row in rows] == sorted((row["Interval"] for row in rows), reverse=True)
 
 
-@held("days", "Planning / Offered by weekday and hour")
+@held("weeks", "Planning / Offered by weekday and hour")
 def by_weekday(panel: Asked) -> None:
-    """By the centre's clock, on the Sunday on which an hour comes twice too; a mean over the days of a weekday.
+    """By the centre's clock, a mean over the days of a weekday; of 100 and more a whole number, else one decimal.
 
-    Of the first and the last day only the hours that begin in the range count.
+    An hour that is not whole in the range says nothing: neither that few came, nor that the mean of its weekday is low.
     """
-    rows = {row["Day"]: row for row in panel()}
-    offered = only(panel.days.told, "offered")
-    by_hour = counts(offered, "offered", lambda row: (f"{_local(row.at):%a}", _local(row.at).hour))
-    days: dict[str, set[date]] = defaultdict(set)
-    for told in only(panel.days.told, "entered", "offered", "first_response", "abandoned", "handle"):
-        days[f"{_local(told.at):%a}"].add(_local(told.at).date())
-    assert set(rows) == set(days)
-    for day, row in rows.items():
-        for hour in range(24):
-            begins = [datetime(each.year, each.month, each.day, hour, tzinfo=ZONE) for each in days[day]]
-            inside = sum(_in(panel.days.over, round(begin.timestamp() * 1_000)) for begin in begins)
-            assert row[f"{hour:02}"] == share(by_hour[day, hour], inside)
-    assert rows["Fri"]["02"] is None
+    samples = ("entered", "offered", "first_response", "abandoned", "handle")
+    week = panel.days.over
+    for over in (week, week._replace(start=week.start - 14 * 86_400 + 45_000, end=week.end - 6 * 3_600 - 60)):
+        came: dict[tuple[str, int], dict[date, int]] = defaultdict(dict)
+        offered = counts(panel.days.told, "offered", lambda row: (_local(row.at).date(), _local(row.at).hour))
+        hours = (row.at - row.at % 3_600_000 for row in only(panel.days.told, *samples))
+        known = {_local(begin).date() for begin in hours if _in(over, begin)}
+        for begin in range(over.start // 3_600 * 3_600, over.end, 3_600):
+            local = _local(begin * 1_000)
+            if over.start <= begin and begin + 3_600 <= over.end + 1 and local.date() in known:
+                came[f"{local:%a}", local.hour][local.date()] = offered[local.date(), local.hour]
+        rows = {row["Day"]: row for row in panel(over)}
+        assert set(rows) == {day for day, _ in came}
+        for day, row in rows.items():
+            for hour in range(24):
+                of_days = came.get((day, hour), {})
+                expected = sum(of_days.values()) / len(of_days) if of_days else None
+                assert row[f"{hour:02}"] == (None if expected is None else pytest.approx(expected, abs=0.051)), day
+    assert max(len(of_days) for of_days in came.values()) == 3
 
 
 @held("weeks", "Planning / Work that was done, in agents")
@@ -184,7 +190,10 @@ def _needed(panel: Asked, occupancy: str) -> dict[tuple[int, str, str], Needed]:
 
 @held("weeks", "Planning / Positions needed, by channel")
 def positions(panel: Asked) -> None:
-    """The sum of the positions of all queues, each computed alone."""
+    """The sum of the positions of all queues, each computed alone; a gap where nothing is forecast, and no line."""
+    over = panel.days.over
+    first_week = over._replace(start=over.start - 28 * 86_400, end=over.end - 28 * 86_400)
+    assert {row["needed"] for row in panel(first_week)} == {None}
     for occupancy in OCCUPANCIES:
         expected: dict[tuple[int, str], int] = defaultdict(int)
         for (start, channel, _), one in _needed(panel, occupancy).items():

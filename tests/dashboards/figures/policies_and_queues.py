@@ -33,6 +33,21 @@ def attained(panel: Asked) -> None:
     assert {at(row["time"]) for row in rows} == {END - 3_600_000}
 
 
+@held("days", "SLA / Burn rates by window, the fastest first")
+def burn_rates(panel: Asked) -> None:
+    """Of every window: the policies' own, and the shorter one of a burn rate."""
+    objective = {policy.name: policy.objective for policy in DEFAULT_POLICIES}
+    judged = (("a", "1h", 0.5), ("b", "1h", 0.9), ("a", "5m", 0.25))
+    rows = panel()
+    assert {(row["policy"], row["queue"], row["window"], row["Level"]) for row in rows} == {
+        (name, *one) for name in objective for one in judged
+    }
+    for row in rows:
+        assert (row["Objective"], row["Contacts"]) == (objective[row["policy"]], 20)
+        assert row["Burn rate"] == about((1 - row["Level"]) / (1 - row["Objective"]))
+    assert worst_first([-row["Burn rate"] for row in rows])
+
+
 @held("days", "SLA / Late in the range, by policy")
 def late(panel: Asked) -> None:
     """Of what was held against a target: how many were late, and by how much the worst; the most first."""

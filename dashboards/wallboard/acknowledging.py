@@ -19,7 +19,7 @@ from streams.monitoring.allowed_hosts import AllowedHosts
 from streams.times import now_ms
 
 #: Under this name a request holds who has signed in, where that is known.
-SIGNED_IN_AS: Final = "signed_in_as"
+SIGNED_IN_AS: Final = web.RequestKey[str | None]("signed_in_as")
 #: A script of another origin may not send it without being allowed to first, and nobody allows it.
 HEADER: Final = "X-Pulssi"
 NAME_AT_MOST: Final = 64

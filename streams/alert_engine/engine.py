@@ -154,7 +154,9 @@ class Engine:
         now, freshness = self._now(), self.journals.freshness_now()
         alert_rules = self._rules[1]
         pipeline = self._pipeline(now, freshness, dead_letters.since(now - alert_rules.pipeline.dead_letters_within_ms))
-        observations = self.view.observations(now, frozenset(self.alerts.watched), pipeline, self._past())
+        observations = self.view.observations(
+            now, frozenset(self.alerts.watched), pipeline, self._past(), freshness.as_of or 0
+        )
         timing = alert_rules.timing
         changed = changes(
             self.alerts,

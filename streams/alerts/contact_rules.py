@@ -101,4 +101,9 @@ class ContactRules:
             if seen is None or seen[:3] != (crossing, policy, minute):
                 seen = _Seen(crossing, policy, minute, observation_of(crossing, self._rules, policy, now))
             self._seen[key] = seen
-        return {key: seen.observation for key, seen in self._seen.items()}
+        return {
+            key: seen.observation
+            if contacts.is_settled(seen.crossing.contact)
+            else seen.observation._replace(settled=False)
+            for key, seen in self._seen.items()
+        }

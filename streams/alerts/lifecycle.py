@@ -3,7 +3,9 @@
 - A cause that holds is pending, and fires once it has held without a break for the observation's `hold_ms`; with no
   such time it fires at once. A pending alert whose cause stops is resolved, and nobody is told.
 - A firing alert resolves when its cause is clear and it has fired for the least time. It stays resolved for its least
-  time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact.
+  time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact. It begins once
+  all events are counted that were produced before the contact was read: while a worker catches up, the answer to a call
+  that seems to wait may be the next event.
 - While figures are old, every alert but the pipeline's keeps its state, and is marked `held`; so does one whose cause
   cannot be judged for a reason of its own. What is pending then has to hold again once it is released.
 - People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
@@ -96,7 +98,7 @@ class _Judge:
 
     def _begun(self, alert: Alert | None, seen: Observation) -> Alert | None:
         """Begin where the cause holds and the last firing is over for long enough."""
-        if not seen.beyond:
+        if not seen.beyond or not seen.settled:
             return None
         fired_before = alert is not None and alert.fired_at is not None and seen.kind != "contact"
         if alert is not None and fired_before and self._is_within(alert.resolved_at, self._timing.least_resolved_ms):

@@ -28,6 +28,8 @@ class Observation(NamedTuple):
     hold_ms: int = 0
     #: It cannot be judged now, so that its alert keeps its state; then nothing else of it means anything.
     held: bool = False
+    #: All that had happened to it when it was read is counted: until then no alert of it begins.
+    settled: bool = True
 
 
 def alert_key(*parts: str) -> str:

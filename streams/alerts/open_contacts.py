@@ -1,11 +1,13 @@
 """Open contacts whose target is near or has passed, and those that wait, as of the last `advance`.
 
-A contact's new summary replaces its old one; a contact without an event for its horizon leaves.
+A contact's new summary replaces its old one; a contact without an event for its horizon leaves. A contact is settled
+once everything is counted that was produced up to the first `advance` after its summary was read.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from heapq import nsmallest
-from typing import cast
+from typing import Final, cast
 
 from schemas.alerts import CONTACTS_AT_MOST, CostlyContact
 from schemas.contact_record import Deadline, Pause, Summary
@@ -13,6 +15,9 @@ from schemas.topics import Channel, SourcePartition
 from streams.alerts.groups import ALL_QUEUES, Counted
 from streams.alerts.observation import alert_key
 from streams.live.deadlines import Deadlines
+
+#: While nothing is counted, a round ends each second.
+_ROUNDS_AT_MOST: Final = 60
 
 
 class Contact:
@@ -29,13 +34,16 @@ class Contact:
             "pauses",
             "priority",
             "queue",
+            "read_in",
             "segment",
         ),
         *("source", "waiting_since"),
     )
 
-    def __init__(self, contact_id: str, summary: Summary) -> None:
+    def __init__(self, contact_id: str, summary: Summary, read_in: int) -> None:
         self.contact_id = contact_id
+        #: Which round of `OpenContacts` its summary was read in.
+        self.read_in = read_in
         self.channel = summary["channel"]
         self.queue = summary["queue"]
         self.priority = summary["priority"]
@@ -87,6 +95,11 @@ class OpenContacts:
         self.changed: set[Counted] = set()
         #: The policies that are judged in all queues of a channel together.
         self._together = frozenset[str]()
+        #: Rounds end with each `advance`: the present one, those that ended and are not settled with their ends, and
+        #: the last one that is settled.
+        self._round = 0
+        self._ended = deque[tuple[int, int]]()
+        self._settled = -1
 
     def judge_together(self, policies: frozenset[str]) -> None:
         """Have contacts of these policies belong to the group of all queues of their channel from now on."""
@@ -106,11 +119,14 @@ class OpenContacts:
 
     def update(self, partition: SourcePartition, key: bytes, summary: Summary) -> None:
         """Replace a contact's summary by a newer one; `key` is that of its journal record."""
+        before = self._partitions.get(partition, {}).get(key)
         self.remove(partition, key)
         waits = summary["waiting_since"] is not None
         if summary["discarded"] or not (summary["deadlines"] or waits) or summary["leaves_at"] <= self._now:
             return
-        contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary)
+        contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary, self._round)
+        if before is not None and self.is_settled(before) and before.waiting_since == contact.waiting_since:
+            contact.read_in = before.read_in  # a customer who writes each second is told of all the same
         if waits:
             self._waiting.setdefault((contact.channel, contact.queue), {})[contact] = None
         queues = {metric: queue for metric, _, queue in summary["clocks"]}
@@ -133,14 +149,27 @@ class OpenContacts:
         for contact in self._partitions.pop(partition, {}).values():
             self._leave(contact)
 
-    def advance(self, now_ms: int) -> None:
-        """Advance to `now_ms`, never back: targets come near and pass."""
+    def advance(self, now_ms: int, as_of: int | None = None) -> None:
+        """Advance to `now_ms`, never back: targets come near and pass.
+
+        `as_of`: everything up to then is counted, UTC milliseconds; None: everything is.
+        """
         self._now = max(self._now, now_ms)
+        if len(self._ended) == _ROUNDS_AT_MOST:  # it is told with the one after it, a little later than need be
+            self._ended.pop()
+        self._ended.append((self._round, self._now))
+        self._round += 1
+        while self._ended and (as_of is None or self._ended[0][1] <= as_of):
+            self._settled, _ = self._ended.popleft()
         for contact, crossing in self._due.passed(self._now):
             if crossing is None:
                 self._leave(contact)
             else:
                 self._cross(crossing)
+
+    def is_settled(self, contact: Contact) -> bool:
+        """Tell whether everything is counted that was produced up to the first `advance` after it was read."""
+        return contact.read_in <= self._settled
 
     def bad(self, counted: Counted) -> int:
         """Count the contacts of a group that wait beyond their target."""

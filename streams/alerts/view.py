@@ -98,14 +98,18 @@ class AlertView:
         watched: Collection[str],
         pipeline: pipeline_rules.PipelineReading,
         past: surge_rules.KnownPast | None = None,
+        as_of: int | None = None,
     ) -> dict[str, Observation]:
         """Tell what every rule sees at a time, which never goes back. Without the past no surge is judged.
+
+        `as_of`: everything that was produced up to then is counted, UTC milliseconds; None: everything is.
 
         What is clear is told for the keys that are `watched`, such as those of alerts that fire, and of Pulssi itself.
         """
         rules, alert_rules = self._rules, self._alert_rules
-        for part in (self._gauges, self._agents, self.counters, self.contacts, self.arrivals):
+        for part in (self._gauges, self._agents, self.counters, self.arrivals):
             part.advance(now)
+        self.contacts.advance(now, as_of)
         self.contacts.judge_together(self.counters.together)
         longest = partial(self.contacts.waiting_longest, at=now)
         floor = floor_rules.Floor(self._gauges.readings(), self._agents.readings(), longest)

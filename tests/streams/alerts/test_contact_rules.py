@@ -42,9 +42,9 @@ class Scene:
         held = _held(self.rules, since, clocks=[(metric, since, "")], **changes)
         self.view.feed([self.journal.step((contact_key("a"), contact(held)))])
 
-    def seen(self, now: int) -> Observation | None:
-        """Observe it."""
-        return self.view.observations(now, (), PipelineReading()).get(KEY)
+    def seen(self, now: int, as_of: int | None = None) -> Observation | None:
+        """Observe it; everything up to `as_of` is counted, or everything."""
+        return self.view.observations(now, (), PipelineReading(), as_of=as_of).get(KEY)
 
 
 def test_at_risk_then_breached_then_answered() -> None:
@@ -69,6 +69,32 @@ def test_at_risk_then_breached_then_answered() -> None:
     assert (costliest.source, costliest.value_ms) == ("desk", 600_001)
     scene.view.feed([scene.journal.step((contact_key("a"), contact(summary())))])
     assert scene.seen(NOON + 10 * MINUTE + 2) is None
+
+
+def test_a_contact_is_settled_once_all_is_counted_that_had_happened_when_it_was_read() -> None:
+    """While a worker catches up, the answer to what seems to wait may be the next event; then a second is enough."""
+    scene = Scene()
+    scene.clock(NOON, waiting_since=NOON)
+    begin = NOON + 20 * MINUTE
+    for second in range(100):  # nothing is counted
+        seen = scene.seen(begin + second * 1_000, as_of=begin - 1)
+        assert seen is not None
+        assert not seen.settled, second
+    now = begin + 100_000
+    assert _settled(scene.seen(now, as_of=begin)), "counted up to the first look after it was read"
+    scene.clock(NOON, waiting_since=NOON, priority="high")
+    assert _settled(scene.seen(now + 1_000, as_of=begin)), "one that waits as before does not begin again"
+    scene.clock(NOON, waiting_since=NOON + 1)
+    assert not _settled(scene.seen(now + 2_000, as_of=now + 1_999))
+    assert not _settled(scene.seen(now + 3_000, as_of=now + 1_999))
+    assert _settled(scene.seen(now + 4_000, as_of=now + 2_000))
+    scene.clock(NOON, waiting_since=NOON + 2)
+    assert _settled(scene.seen(now + 5_000)), "everything is counted"
+
+
+def _settled(seen: Observation | None) -> bool:
+    assert seen is not None
+    return seen.settled
 
 
 @pytest.mark.parametrize("metric", get_args(Metric))

@@ -222,6 +222,22 @@ def test_a_contact_fires_and_resolves_at_once() -> None:
     assert len({alert.id for alert in engine.log[:3]}) == 1
 
 
+def test_a_contact_that_is_not_settled_begins_nothing_and_what_fires_goes_on() -> None:
+    """Its answer may be on the way; an alert that fires is neither held nor resolved by that."""
+    engine = Engine()
+    unsettled = seen("contact")._replace(settled=False)
+    engine.judge(T0, unsettled)
+    assert engine.log == []
+    engine.judge(T0 + SECOND, seen("contact"))
+    engine.judge(T0 + 2 * SECOND, unsettled)
+    engine.judge(T0 + 3 * SECOND)
+    engine.judge(T0 + 4 * SECOND, unsettled)
+    assert [(alert.state, alert.reason, alert.held) for alert in engine.log] == [
+        ("firing", "first", False),
+        ("resolved", "resolved", False),
+    ]
+
+
 def test_old_figures_hold_all_but_the_pipeline() -> None:
     """Marked once and released once; what is pending holds again after it, what fires is not resolved by silence."""
     engine = Engine()

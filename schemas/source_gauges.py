@@ -37,25 +37,8 @@ class QueueState(BaseModel):
     free_slots: Count | None = None
 
 
-class SourceGauge(QueueState):
-    """The state of a queue at the time at which its source was asked (UTC milliseconds)."""
-
-    v: int = VERSION
-    at: int
-    source: Name
-    account: Name
-
-    @property
-    def key(self) -> bytes:
-        """The record's key."""
-        return orjson.dumps([self.source, self.account, self.queue])
-
-
-class NoQueues(BaseModel):
-    """At that time (UTC milliseconds) the source's answer had no queue, or none whose state could be used.
-
-    It ends what the answer before told: without it the former states would be the newest ones for ever.
-    """
+class _Answer(BaseModel):
+    """What a source answered when it was asked, at `at` in UTC milliseconds."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -63,6 +46,22 @@ class NoQueues(BaseModel):
     at: int
     source: Name
     account: Name
+
+
+class SourceGauge(QueueState, _Answer):
+    """The state of a queue at the time at which its source was asked."""
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return orjson.dumps([self.source, self.account, self.queue])
+
+
+class NoQueues(_Answer):
+    """The source's answer had no queue, or none whose state could be used.
+
+    It ends the states in the answer before: without it they would stay the newest ones for ever.
+    """
 
     @property
     def key(self) -> bytes:

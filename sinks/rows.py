@@ -170,7 +170,7 @@ class ObjectiveRow(NamedTuple):
 class SourceGaugeRow(NamedTuple):
     """The state of a queue as a polled source tells it; None: it does not.
 
-    With an empty `queue` and `channel`: that answer of the source told of no queue.
+    With an empty `queue` and `channel`: that answer of the source had no queue.
     """
 
     source: str

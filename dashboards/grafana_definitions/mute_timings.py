@@ -155,7 +155,7 @@ def with_named_months(timing: Json) -> Json:
 
 
 def _name(month: str) -> str:
-    """Name a month that is told by its number; ranges of months, which are never ours, stay."""
+    """Replace the number of a month by its name; leave ranges of months, which Pulssi never writes, as they are."""
     return _MONTHS[int(month) - 1] if month.isdecimal() and 1 <= int(month) <= len(_MONTHS) else month
 
 

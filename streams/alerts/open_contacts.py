@@ -126,7 +126,7 @@ class OpenContacts:
             return
         contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary, self._round)
         if before is not None and self.is_settled(before) and before.waiting_since == contact.waiting_since:
-            contact.read_in = before.read_in  # a customer who writes each second is told of all the same
+            contact.read_in = before.read_in  # or a customer who writes each second never settles
         if waits:
             self._waiting.setdefault((contact.channel, contact.queue), {})[contact] = None
         queues = {metric: queue for metric, _, queue in summary["clocks"]}
@@ -155,7 +155,7 @@ class OpenContacts:
         `as_of`: everything up to then is counted, UTC milliseconds; None: everything is.
         """
         self._now = max(self._now, now_ms)
-        if len(self._ended) == _ROUNDS_AT_MOST:  # it is told with the one after it, a little later than need be
+        if len(self._ended) == _ROUNDS_AT_MOST:  # it settles with the round after it, so a little later
             self._ended.pop()
         self._ended.append((self._round, self._now))
         self._round += 1

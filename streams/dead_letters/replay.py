@@ -24,7 +24,7 @@ from streams.sources.registry import adapter_of
 
 #: After so long without an answer the API counts as away: an operator is waiting.
 GIVE_UP_S: Final = 60.0
-#: After so long the operator is told what is waited for.
+#: After this time a line says what the command waits for.
 SAY_AFTER_S: Final = 5.0
 
 

@@ -118,7 +118,7 @@ class PageSender:
         self._settled_at = time.monotonic()
 
     async def _settle_states(self) -> None:
-        """Write the states of queues; an answer that tells none of them says so, or former states stood for ever."""
+        """Write the states of queues; of an answer without any, a record that ends the states before it."""
         polled, self._polled = self._polled, []
         states, self._states = self._states, []
         known = [each for each in states if each.queue not in self._incomplete.get(each.at, ())]

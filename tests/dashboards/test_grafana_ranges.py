@@ -112,7 +112,7 @@ def helsinki(clickhouse_server: ClickHouseServer) -> Iterator[tuple[Settings, Cl
 
 
 def test_first_contacts_of_one_day(database: Settings, client: Client) -> None:
-    """A day in Helsinki has what was resolved on it, to its last second, and nothing of the days beside it."""
+    """A day in Helsinki has what was resolved on it, to its last second, and nothing of the day before or after."""
     begin, end = ms("2026-06-01T21:00Z"), ms("2026-06-02T21:00Z")
     resolved = (begin - 1, begin, begin + 10 * HOUR, end - 1, end, end + HOUR)
     rows = [
@@ -249,7 +249,7 @@ def _judged(at: int, window_ms: int, queue: str, level: float) -> TopicRecord:
 def test_the_window_in_force_is_what_counts(
     database: Settings, client: Client, changes_in_ms: int, expected: set[str]
 ) -> None:
-    """A policy's window becomes an hour on a day, as long as a window of burn rates, which is told all the time."""
+    """A policy's window changes to an hour on some day; a burn rate, reported before and after, has an hour too."""
     now = times.now_ms()
     day, hour = CALLS._replace(window_ms=DAY_MS), CALLS._replace(window_ms=HOUR)
     site = Site(rules=Rules(policies=(day,), policies_from=((now + changes_in_ms, (hour,)),)))

@@ -191,7 +191,7 @@ def test_each_policy_has_its_objective_drawn_and_its_alert_leads_there() -> None
 
 
 def test_a_policy_more_leaves_the_rules_of_others_as_they_are() -> None:
-    """A rule that is written begins anew, and Grafana tells that its alerts are over."""
+    """If a rule is written, Grafana restarts it and reports its alerts as resolved."""
     more = (Policy("first", "first_response", 1_000, 0.5, queue="own"), *DEFAULT_POLICIES)
     before, after = rules(Site()), rules(Site(rules=Rules(policies=more)))
     assert [rule for rule in after if rule["title"] != "Service level first"] == before

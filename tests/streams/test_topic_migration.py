@@ -142,7 +142,7 @@ def test_a_changed_count_is_refused_by_a_real_broker_too(fresh_kafka: KafkaServe
 
 
 def test_a_source_that_was_given_partitions_stops_no_other_topic(fresh_kafka: KafkaServer) -> None:
-    """On a real broker, too: what is missing beside it is made, and nothing of the source and its journal changes."""
+    """On a real broker: other topics that are missing are made, and the source and its journal stay as they are."""
     settings = fresh_kafka.with_topics()
     with admin_client(fresh_kafka.bootstrap) as admin:
         admin.create_partitions({"contacts.call": settings.partitions + 2})

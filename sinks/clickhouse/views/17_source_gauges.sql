@@ -1,5 +1,5 @@
 -- The state of each queue in the last answer of each polled account. A queue that is missing from that answer is not shown.
--- A row without a queue stands for an answer that told of none.
+-- A row without a queue stands for an answer without queues.
 -- The figures are the source's own, not counted from events. An answer whose time is in the future, by a wrong clock, is left
 -- out: it would hide all answers until then.
 CREATE OR REPLACE VIEW source_gauges AS

@@ -110,7 +110,7 @@ async def _states(settings: Settings) -> list[SourceGauge]:
 
 
 async def test_an_answer_without_queues_ends_the_former_states(fresh_kafka: KafkaServer) -> None:
-    """It is told as such: else the states before it were the newest ones for ever. It is no fault."""
+    """It is recorded, because otherwise the states before it would stay the newest for ever. It is not a fault."""
     fresh_kafka.with_topics()
     settings, following = await _followed(fresh_kafka, [[queue(3, "C", 5)], [], [], [queue(3, "C", 6)]])
     none = [NoQueues(at=AT + number, source="puzzel", account="acme") for number in (1, 2)]

@@ -63,7 +63,7 @@ def acme(puzzel: PuzzelServer, tmp_path: Path) -> Account:
 
 @asynccontextmanager
 async def followed(of: Account, slept: Slept | None = None) -> AsyncIterator[AsyncGenerator[Page, None]]:
-    """Follow an account, and let go of it at the end; nobody waits for the pace of requests."""
+    """Follow an account, and close its follower at the end; requests are not slowed down."""
     async with HttpApi(of, sleep=(slept or Slept()).sleep) as api:
         pages = FOLLOWER(of, api, None)
         assert isinstance(pages, AsyncGenerator)

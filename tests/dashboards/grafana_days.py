@@ -127,16 +127,20 @@ def _objectives() -> Iterator[TopicRecord]:
     for number, policy in enumerate(DEFAULT_POLICIES):
         for queue, level, window in (("a", 0.5, OWN_MS), ("b", 0.9, OWN_MS), ("a", 0.25, BURN_MS)):
             key = ObjectiveKey(policy.name, policy.channel, queue, window)  # type: ignore[arg-type]  # one of Channel
-            at = END - 3_600_000 + number
-            told = Objective(
-                **key._asdict(),
-                metric="first_response",
-                at=at,
-                n=20,
-                attained=level,
-                attained_live=level,
-                objective=policy.objective,
-                burn_rate=(1 - level) / (1 - policy.objective),
-                state="missed" if level < policy.objective else "met",
-            )
-            yield TopicRecord(number, at, encode_objective_key(key), told.model_dump_json().encode())
+            yield judged(key, END - 3_600_000 + number, level, policy.objective)
+
+
+def judged(key: ObjectiveKey, at: int, level: float, objective: float) -> TopicRecord:
+    """Write the record that a policy's level was so at a time."""
+    judgement = Objective(
+        **key._asdict(),
+        metric="first_response",
+        at=at,
+        n=20,
+        attained=level,
+        attained_live=level,
+        objective=objective,
+        burn_rate=(1 - level) / (1 - objective),
+        state="missed" if level < objective else "met",
+    )
+    return TopicRecord(at, at, encode_objective_key(key), judgement.model_dump_json().encode())

@@ -13,7 +13,7 @@ from dashboards.grafana_definitions.alerts import rule_uid, rules
 from dashboards.grafana_definitions.catalogue import dashboards
 from dashboards.grafana_definitions.site import Json, Site
 from schemas.calendars import DAY_MS, Calendar, Hours, Span
-from schemas.objectives import Objective, ObjectiveKey, encode_objective_key
+from schemas.objectives import ObjectiveKey
 from schemas.policies import Policy, Rules
 from schemas.settings import Settings
 from sinks.objective_archive import objective_rows
@@ -21,7 +21,7 @@ from sinks.store_protocol import Batch
 from streams import times
 from streams.clickhouse.connection import connect
 from streams.kafka.topic_reader import TopicRecord
-from tests.dashboards.grafana_days import CHOSEN, SITE, ZONE
+from tests.dashboards.grafana_days import CHOSEN, SITE, ZONE, judged
 from tests.dashboards.grafana_macros import Range, expand
 from tests.dashboards.grafana_rules import alerting
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
@@ -229,20 +229,7 @@ def test_the_objective_of_a_queue_is_that_in_force(database: Settings, client: C
 
 
 def _judged(at: int, window_ms: int, queue: str, level: float) -> TopicRecord:
-    """Tell that the policy's level over a window is so in a queue."""
-    key = ObjectiveKey("calls", "call", queue, window_ms)
-    told = Objective(
-        **key._asdict(),
-        metric="first_response",
-        at=at,
-        n=20,
-        attained=level,
-        attained_live=level,
-        objective=0.8,
-        burn_rate=1.0,
-        state="missed" if level < 0.8 else "met",
-    )
-    return TopicRecord(at, at, encode_objective_key(key), told.model_dump_json().encode())
+    return judged(ObjectiveKey("calls", "call", queue, window_ms), at, level, 0.8)
 
 
 @pytest.mark.parametrize(("changes_in_ms", "expected"), [(DAY_MS, {"over a day"}), (-DAY_MS, {"over an hour"})])

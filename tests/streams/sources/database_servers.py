@@ -118,22 +118,25 @@ class MariaDb(_Process):
         self._program = _program("mariadbd", "install mariadb-server-core for a real MariaDB")
         self._tls = (f"--ssl-cert={certificate.chain}", f"--ssl-key={certificate.key}")
         self._user = pwd.getpwuid(os.geteuid()).pw_name
+        # A MariaDB that starts removes every temporary table in its folder of them: /tmp is other servers' folder too.
+        (root / "temporary").mkdir()
+        self._common = ("--no-defaults", f"--datadir={root}/data", f"--tmpdir={root}/temporary", f"--user={self._user}")
         install = _program("mariadb-install-db", "install mariadb-server-core for a real MariaDB")
-        subprocess.run(
-            [
-                *(install, "--no-defaults", f"--datadir={root}/data", f"--user={self._user}", "--skip-test-db"),
-                "--auth-root-authentication-method=normal",
-            ],
-            check=True,
-            capture_output=True,
+        installed = subprocess.run(
+            [install, *self._common, "--skip-test-db", "--auth-root-authentication-method=normal"],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        assert installed.returncode == 0, installed.stdout
 
     def start(self) -> None:
         """Start it."""
         root = self.root
         self._start(
             [
-                *(self._program, "--no-defaults", f"--datadir={root}/data", f"--user={self._user}"),
+                *(self._program, *self._common),
                 *(f"--port={self.port}", f"--bind-address={HOST}", f"--socket={root}/socket", f"--pid-file={root}/pid"),
                 *(
                     "--innodb-flush-log-at-trx-commit=0",

@@ -29,6 +29,9 @@ _OURS: Final = frozenset({"dashboards", "deploy", "schemas", "sinks", "streams"}
 _KINDS: Final = {"cr": "cr_await", "gi": "gi_yieldfrom", "ag": "ag_await"}
 _FOLLOWED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Task)
 
+#: One thread at a time lists frames: another one would start the garbage collector while this one has stopped it.
+_LISTING: Final = threading.Lock()
+
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -64,7 +67,7 @@ def _watch(
         for stuck in stuck_now:
             _LOG.warning("%s", line_of(stuck))
             if stuck.activity is heartbeat:
-                stack = traceback.format_stack(sys._current_frames().get(heartbeat.thread))  # noqa: SLF001 - as in `_where`
+                stack = traceback.format_stack(_frame(heartbeat.thread))
                 _LOG.warning("the event loop's thread stands at\n%s", "".join(stack))
         if last := longest_beyond(activities.stuck(), core.END_AFTER_S):
             react(During.WATCHING, TimeoutError(line_of(last)))
@@ -86,10 +89,29 @@ def _where(activity: Activity) -> str:
     """Name the innermost line of Pulssi's own code that an activity is in: file, line, function."""
     frames = list(_awaited(activity.task)) if activity.task else []
     if not frames:  # it runs at this moment, or is no task
-        frames = [frame for frame, _ in traceback.walk_stack(sys._current_frames().get(activity.thread))][::-1]  # noqa: SLF001 - the only way to a thread's stack
+        innermost = _frame(activity.thread)
+        frames = [frame for frame, _ in traceback.walk_stack(innermost)][::-1] if innermost else []
+    if not frames:
+        return "its thread has ended"
     ours = [frame for frame in frames if _path(frame).as_posix().partition("/")[0] in _OURS]
     frame = (ours or frames)[-1]
     return f"{_path(frame)}:{frame.f_lineno} {frame.f_code.co_name}"
+
+
+def _frame(thread: int) -> FrameType | None:
+    """Return the innermost frame of a thread; None where the thread has ended.
+
+    Python 3.11 holds a lock while it lists the frames of all threads. A garbage collection in that time may let another
+    thread run, which waits for the lock: the process hangs (python/cpython#106883). So nothing is collected meanwhile.
+    """
+    with _LISTING:
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames().get(thread)  # noqa: SLF001 - the only way to a thread's stack
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def _path(frame: FrameType) -> Path:

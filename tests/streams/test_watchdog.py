@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, Self
 from unittest.mock import AsyncMock
@@ -25,12 +28,38 @@ from streams.journal.tail import JournalTail
 from streams.journal.writer import JournalWriter
 from streams.monitoring.activities import Activities, Phase
 from streams.monitoring.health import Health
-from streams.monitoring.watchdog import watched
+from streams.monitoring.watchdog import health_line, watched
 from streams.monitoring.worker_health import BatchMetrics, worker_health_server
 from tests.streams.stand_ins import EVICTED, OTHER, RECORDS, EmptyArchive, Worker, cancel_task
 from tests.streams.test_waiting import SilentArchive, silent_server
 
 CORE: Final = "streams.monitoring.activities"
+ROOT: Final = Path(__file__).resolve().parents[2]
+#: Asks where a thread stands, deep in calls, while each collection of garbage pauses and other threads come and go.
+BUSY: Final = """
+import gc, threading, time
+from streams.monitoring.activities import Activities, Phase
+from streams.monitoring.watchdog import health_line
+
+def come_and_go():
+    while True:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+
+def deep(calls, activities):
+    return deep(calls - 1, activities) if calls else [health_line(activities) for _ in range(5)]
+
+threading.Thread(target=come_and_go, daemon=True).start()
+moments = iter([0.0])
+activities = Activities(lambda: next(moments, 60.0))
+with activities.during(Phase.IN_CODE, "deep calls"):
+    gc.callbacks.append(lambda phase, info: time.sleep(0.0001))
+    gc.set_threshold(1)
+    found = deep(20, activities)
+    gc.set_threshold(0)
+assert all(found), found
+"""
 #: Longer than any of these takes.
 IN_TIME_S: Final = 20.0
 
@@ -308,3 +337,17 @@ async def test_a_sink_whose_insert_hangs_is_named(lines: Lines) -> None:
             code, text = await healthz(health.server())
             assert (code, "the sink is stuck" in text) == (200, True)
             await cancel_task(starting)
+
+
+def test_a_stack_is_read_while_garbage_is_collected_and_threads_end() -> None:
+    """In Python 3.11 a garbage collection that lets another thread run, while frames are listed, hangs the process."""
+    subprocess.run([sys.executable, "-c", BUSY], check=True, timeout=IN_TIME_S, cwd=ROOT)
+
+
+def test_a_thread_that_has_ended_stands_nowhere() -> None:
+    """The line of an activity that was never ended must not name the place of another thread."""
+    moments = iter([0.0])
+    activities = Activities(lambda: next(moments, 60.0))
+    with activities.during(Phase.IN_CODE, "a thread that ends") as activity:
+        activity.thread = 0
+        assert "its thread has ended" in (health_line(activities) or "")

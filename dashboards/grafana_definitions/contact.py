@@ -1,6 +1,6 @@
 """The dashboard *Contact*: the contacts behind a figure, and one contact's events and samples."""
 
-# ruff: noqa: S608 - these queries are written to files, and what a viewer types is quoted by Grafana
+# ruff: noqa: S608 - these queries are written to files, and what a viewer types is encoded by Grafana
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dashboards.grafana_definitions.layout import DATA_AS_OF, dashboard, row
 from dashboards.grafana_definitions.links import CONTACT_UID, TO_CONTACT_OF_LIST
 from dashboards.grafana_definitions.live_floor import CHANNEL, PRIORITY, QUEUE
 from dashboards.grafana_definitions.panels import CLOCK, COUNT, TIME, column, table
-from dashboards.grafana_definitions.pieces import SELECTED, in_range, quote
+from dashboards.grafana_definitions.pieces import SELECTED, among_chosen, chosen, in_range, quote
 from dashboards.grafana_definitions.site import Json, Site
 from dashboards.grafana_definitions.variables import ANY
 from streams.core.event import ANY_RANK, RANKS
 
 #: Events of agents have an empty `contact_id`: they are not shown while no contact is chosen.
-_ONE: Final = "contact_id = ${contact:singlequote} AND contact_id != ''"
+_ONE: Final = f"contact_id = {chosen('contact')} AND contact_id != ''"
 
 #: Of all samples but tags the tag is empty.
 BEHIND: Final = f"""SELECT contact_id, toUnixTimestamp64Milli(at) AS "When", channel, queue, priority, team, tag
   AS "Tag",
   policy AS "Policy", value_ms / 1000 AS "Took", multiIf(within IS NULL, '', within, 'in time', 'late') AS "Target"
 FROM samples
-WHERE {in_range("at")} AND sample = ${{sample:singlequote}} AND {SELECTED}
-  AND (sample != 'tagged' OR $__conditionalAll(tag IN (${{tag:singlequote}}), $tag))
-  AND ${{policy:singlequote}} IN ('{ANY}', policy) AND ${{target:singlequote}} IN ('{ANY}', "Target")
+WHERE {in_range("at")} AND sample = {chosen("sample")} AND {SELECTED}
+  AND (sample != 'tagged' OR {among_chosen("tag")})
+  AND {chosen("policy")} IN ('{ANY}', policy) AND {chosen("target")} IN ('{ANY}', "Target")
 ORDER BY at DESC, contact_id
 LIMIT 500"""
 

@@ -6,14 +6,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.grafana_definitions.pieces import AS_OF, IN_RANGE, PLACE, SELECTED, held_ms, in_range, quote, window_of
+from dashboards.grafana_definitions.pieces import (
+    AS_OF,
+    IN_RANGE,
+    PLACE,
+    SELECTED,
+    all_chosen,
+    among_chosen,
+    held_ms,
+    in_range,
+    quote,
+    window_of,
+)
 from dashboards.grafana_definitions.site import Site
 from schemas.policies import Policy
 
 #: Objectives that are judged for all queues together have no queue, and are shown whatever queue is chosen.
 _OF_PLACE: Final = (
-    "$__conditionalAll(dimensions['channel'] IN (${channel:singlequote}), $channel)"
-    " AND $__conditionalAll(dimensions['queue'] IN (${queue:singlequote}, ''), $queue)"
+    among_chosen("channel", "dimensions['channel']")
+    + f" AND $__conditionalAll(dimensions['queue'] IN arrayPushBack({all_chosen('queue')}, ''), $queue)"
 )
 
 #: As it is shown, and for the way to it: an objective of a whole channel leads to all of its queues. (Grafana's name of

@@ -25,8 +25,23 @@ PERCENTILES: Final = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95}
 LINES_AT_MOST: Final = 8
 
 
-def _among(name: str, value: str | None = None) -> str:
-    return f"$__conditionalAll({value or name} IN (${{{name}:singlequote}}), ${name})"
+def chosen(variable: str) -> str:
+    """Write as SQL the one value that is chosen of a variable.
+
+    Grafana encodes it as in an address. Its formats for SQL do not escape a backslash: after a name that ends in one,
+    the rest of the query would be read as part of the name.
+    """
+    return f"decodeURLComponent('${{{variable}:percentencode}}')"
+
+
+def all_chosen(variable: str) -> str:
+    """Write as SQL the values that are chosen of a variable, as an array; not where all are."""
+    return f"pulssi_chosen('${{{variable}:queryparam}}')"
+
+
+def among_chosen(variable: str, value: str | None = None) -> str:
+    """Write as SQL whether a value, else the column of the variable's name, is chosen."""
+    return f"$__conditionalAll({value or variable} IN {all_chosen(variable)}, ${variable})"
 
 
 #: A team by the name that it is shown and chosen with: Grafana takes an empty choice for all of them.
@@ -34,24 +49,27 @@ TEAM: Final = "if(team = '', 'no team', team)"
 
 
 #: Of what knows neither team nor priority.
-PLACE: Final = f"{_among('channel')} AND {_among('queue')}"
-SELECTED: Final = f"{PLACE} AND {_among('priority')} AND {_among('team', TEAM)}"
+PLACE: Final = f"{among_chosen('channel')} AND {among_chosen('queue')}"
+SELECTED: Final = f"{PLACE} AND {among_chosen('priority')} AND {among_chosen('team', TEAM)}"
+#: The chosen channels, all of them where all are chosen: Grafana writes `chat` or `{call,chat}`.
+_CHANNELS: Final = f"splitByChar(',', trim(BOTH '{{}}' FROM {chosen('channel')}))"
 #: In a panel that is repeated by channel, `channel` is that panel's own.
-PLACE_IN_PANEL: Final = f"channel IN (${{channel:singlequote}}) AND {_among('queue')}"
-SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {_among('priority')} AND {_among('team', TEAM)}"
+PLACE_IN_PANEL: Final = f"channel IN {_CHANNELS} AND {among_chosen('queue')}"
+SELECTED_IN_PANEL: Final = f"{PLACE_IN_PANEL} AND {among_chosen('priority')} AND {among_chosen('team', TEAM)}"
 #: A row for each channel that is selected, so that a channel without contacts is shown with 0.
-EVERY_CHANNEL: Final = "arrayJoin(CAST([${channel:singlequote}], 'Array(String)'))"
-TAG_SELECTED: Final = f"{PLACE} AND {_among('tag')}"
+EVERY_CHANNEL: Final = f"arrayJoin({_CHANNELS})"
+TAG_SELECTED: Final = f"{PLACE} AND {among_chosen('tag')}"
 IN_RANGE: Final = "$__timeFilter(pane_start)"
 #: The same as times from and until (exclusive): a pane counts where its minute begins in the range.
 RANGE_FROM: Final = "toStartOfMinute($__fromTime + 59)"
 RANGE_UNTIL: Final = "toStartOfMinute($__toTime + 60)"
-LINE_NAME: Final = "if('${by}' = 'queue', concat(channel, ' · ', queue), channel)"
+LINE_NAME: Final = f"if({chosen('by')} = 'queue', concat(channel, ' · ', queue), channel)"
+TIME_ZONE: Final = chosen("tz")
 #: By the wall clock of the zone that is chosen.
-STEP: Final = "pulssi_local_step(pane_start, $__interval_s, '${tz}')"
+STEP: Final = f"pulssi_local_step(pane_start, $__interval_s, {TIME_ZONE})"
 #: Every step of the range, of each line by itself; what has no row in it is NULL, which is a gap.
 FILL_GAPS: Final = (
-    "WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s, '${tz}')"
+    f"WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s, {TIME_ZONE})"
     " TO toDateTime($__toTime, 'UTC') STEP toIntervalSecond($__interval_s)"
 )
 #: Now, or the time of the figures where they are old.

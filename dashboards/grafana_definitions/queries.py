@@ -20,6 +20,8 @@ from dashboards.grafana_definitions.pieces import (
     PLACE_IN_PANEL,
     SELECTED,
     STEP,
+    TIME_ZONE,
+    among_chosen,
     largest_lines,
     of_place,
     seconds,
@@ -81,7 +83,7 @@ ORDER BY "Available", "Group\""""
 SLOTS_NOW: Final = f"""SELECT {_GROUP} AS "Group", channel,
   capacity AS "Slots", used AS "In use", free AS "Free", used / nullIf(capacity, 0) AS "Use", unknown AS "Unknown"
 FROM agent_slots
-WHERE $__conditionalAll(channel IN (${{channel:singlequote}}), $channel)
+WHERE {among_chosen("channel")}
 ORDER BY "Free" ASC NULLS LAST, "Group", channel"""
 
 
@@ -158,8 +160,8 @@ HANDLES_BY_QUEUE: Final = _times_by_queue("handle", "Handled")
 def _days_before(value: str, days: int) -> str:
     """A value over the range as it was some days before, by the wall clock."""
     shifted = (
-        f"pane_start >= subtractDays(toTimeZone($__fromTime, '${{tz}}'), {days})"
-        f" AND pane_start <= subtractDays(toTimeZone($__toTime, '${{tz}}'), {days})"
+        f"pane_start >= subtractDays(toTimeZone($__fromTime, {TIME_ZONE}), {days})"
+        f" AND pane_start <= subtractDays(toTimeZone($__toTime, {TIME_ZONE}), {days})"
     )
     return value.format(when=shifted)
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from dashboards.grafana_definitions.pieces import PLACE, of_place, quote
+from dashboards.grafana_definitions.pieces import PLACE, chosen, of_place, quote
 from dashboards.grafana_definitions.site import Site
 from schemas.calendars import Calendar, days_unlike_their_weekday
 
+_WEEKS: Final = f"toUInt8({chosen('weeks')})"
+_OCCUPANCY: Final = f"toFloat64({chosen('occupancy')})"
+_SHRINKAGE: Final = f"toFloat64({chosen('shrinkage')})"
 #: How many past days the error of the forecast is computed over.
 JUDGED_DAYS: Final = 28
 
@@ -38,7 +41,7 @@ def _days(calendar: Calendar | None, year: int) -> str:
 
 
 def _forecast(site: Site, first: str, last: str) -> str:
-    return f"forecast(first_day = {first}, last_day = {last}, weeks = ${{weeks}}, closed_days = {closed_days(site)})"
+    return f"forecast(first_day = {first}, last_day = {last}, weeks = {_WEEKS}, closed_days = {closed_days(site)})"
 
 
 def entered_and_expected(site: Site) -> str:
@@ -80,8 +83,8 @@ def _needed(site: Site) -> str:
     return f"""(
   SELECT interval_start, interval_local, channel, queue, expected, aht_ms / 1000 AS aht_s,
     expected * aht_s / 1800 AS load, {target_ms} / 1000 AS target_s, {objective} AS objective,
-    pulssi_agents(load, aht_s, target_s, objective, ${{occupancy}}) AS agents,
-    ceil(agents / (1 - ${{shrinkage}}) - 1e-9) AS positions
+    pulssi_agents(load, aht_s, target_s, objective, {_OCCUPANCY}) AS agents,
+    ceil(agents / (1 - {_SHRINKAGE}) - 1e-9) AS positions
   FROM {_forecast(site, _day(site, "$__fromTime"), _day(site, "$__toTime"))}
   WHERE $__timeFilter(interval_start) AND {PLACE}
 )"""

@@ -17,6 +17,7 @@ from dashboards.grafana_definitions.pieces import (
     RANGE_UNTIL,
     SELECTED,
     TAG_SELECTED,
+    among_chosen,
 )
 from dashboards.grafana_definitions.pieces import STEP as STEP_SQL
 from dashboards.grafana_definitions.site import Json, Site
@@ -44,7 +45,7 @@ GROUP BY channel, queue, tag
 ORDER BY "Contacts" DESC, channel, queue, tag
 LIMIT 50"""
 
-_TAG: Final = "$__conditionalAll(tag IN (${tag:singlequote}), $tag)"
+_TAG: Final = among_chosen("tag")
 
 SHARES: Final = f"""SELECT tag, sum(contacts) AS "Contacts", any(share_of_contacts) AS "Of resolved",
   any(share_of_tagged) AS "Of tagged"

@@ -7,15 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dashboards.grafana_definitions.pieces import TEAM
+from dashboards.grafana_definitions.pieces import TEAM, among_chosen, quote
 from dashboards.grafana_definitions.site import DATA_SOURCE, Json, Site
 
 _RECENT: Final = "pane_start >= now() - INTERVAL 7 DAY"
-_IN_CHANNELS: Final = "$__conditionalAll(channel IN (${channel:singlequote}), $channel)"
 
 
 def _distinct(column: str, view: str = "panes", *, in_channels: bool = False) -> str:
-    also = f"\n  AND {_IN_CHANNELS}" if in_channels else ""
+    also = f"\n  AND {among_chosen('channel')}" if in_channels else ""
     return f"SELECT DISTINCT {column} FROM {view}\nWHERE {_RECENT}{also}\nORDER BY {column}"
 
 
@@ -40,6 +39,11 @@ _SAMPLES: Final = (
     *("offered", "first_response", "abandoned", "handle", "resolution", "reopened", "transferred", "slow", "rated"),
     *("tagged", "queue_wait", "next_response"),
 )
+_SEVERAL: Final = {
+    "multi": True,
+    "includeAll": True,
+    "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+}
 #: What is chosen where nothing is left out.
 ANY: Final = "any"
 
@@ -47,7 +51,7 @@ ANY: Final = "any"
 def variable(name: str, site: Site) -> Json:
     """Describe a variable by its name."""
     if name in _ASKED:
-        return _query(name, *_ASKED[name])
+        return {**_query(name, *_ASKED[name]), **_SEVERAL}
     if name in _NUMBERS:
         return _custom(name, *_NUMBERS[name])
     if name == "by":
@@ -55,7 +59,10 @@ def variable(name: str, site: Site) -> Json:
     if name == "sample":
         return _custom("sample", "Contacts by", _SAMPLES)
     if name == "policy":
-        return _custom(name, "Policy", (ANY, *(policy.name for policy in site.policies())))
+        # Asked, as a comma or a colon in a name would mean something in a list of choices.
+        names = ", ".join(quote(each) for each in (ANY, *(policy.name for policy in site.policies())))
+        one = {"multi": False, "includeAll": False, "current": {"selected": True, "text": ANY, "value": ANY}}
+        return {**_query(name, "Policy", f"SELECT arrayJoin([{names}]) AS policy"), **one}
     if name == "target":
         return _custom(name, "Target", (ANY, "in time", "late"))
     if name == "contact":
@@ -73,9 +80,6 @@ def _query(name: str, label: str, sql: str) -> Json:
         "datasource": DATA_SOURCE,
         "query": {"rawSql": sql, "editorType": "sql", "refId": name},
         "definition": sql,
-        "multi": True,
-        "includeAll": True,
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
         "options": [],
         "refresh": 1,  # with the page: at each refresh it would start every panel, and each repeated one, again
         "sort": 0,

@@ -5,12 +5,15 @@ run without a Grafana.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
 ALL = "$__all"
 #: What may be chosen: Grafana writes all of them where all are.
 CHANNELS = ("call", "chat", "email")
+#: Variables that take several values.
+SEVERAL = frozenset({"channel", "queue", "priority", "team", "tag"})
 
 
 class Range(NamedTuple):
@@ -19,6 +22,11 @@ class Range(NamedTuple):
     start: int
     end: int
     step_s: int = 60
+
+
+def as_parameters(name: str, values: Iterable[str], safe: str = "") -> str:
+    """Write chosen values in the format `queryparam`; `safe` are letters that a release of Grafana does not encode."""
+    return "&".join(f"var-{name}={quote(value, safe=safe)}" for value in values)
 
 
 def expand(sql: str, over: Range, chosen: Mapping[str, list[str]] | None = None) -> str:
@@ -31,10 +39,13 @@ def expand(sql: str, over: Range, chosen: Mapping[str, list[str]] | None = None)
         return "1=1" if ",".join(chosen[match[2]]) in {ALL, ""} else match[1]
 
     def values(match: re.Match[str]) -> str:
-        every = CHANNELS if (match[1], chosen[match[1]]) == ("channel", [ALL]) else chosen[match[1]]
-        assert list(every) != [ALL], f"all of {match[1]}: only within $__conditionalAll"
-        quoted = ("'" + value.replace("'", "\\'") + "'" for value in every)
-        return ",".join(quoted if match[2] == "singlequote" else every)
+        name, way = match.groups()
+        every = CHANNELS if (name, chosen[name]) == ("channel", [ALL]) else chosen[name]
+        assert list(every) != [ALL], f"all of {name}: only within $__conditionalAll"
+        if way == "queryparam":
+            return as_parameters(name, every)
+        assert way == "percentencode", f"a value of {name} could end the text that it stands in"
+        return quote("{" + ",".join(every) + "}" if name in SEVERAL else every[0], safe="")
 
     sql = re.sub(r"\$__conditionalAll\((.+?), \$(\w+)\)", conditional, sql)
     sql = re.sub(r"\$\{(\w+)(?::(\w+))?\}", values, sql)

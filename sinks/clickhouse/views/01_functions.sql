@@ -49,3 +49,10 @@ CREATE OR REPLACE FUNCTION pulssi_local_step AS (at, step_s, zone) -> toDateTime
     toDateTime64(toStartOfInterval(at, toIntervalHour(greatest(1, intDiv(step_s, 3600))), zone), 0, zone),
     toDateTime64(pulssi_local_start_s(toInt64(toUnixTimestamp(at)), greatest(1, step_s), zone), 0, zone)
 ), 'UTC');
+
+-- The values that a viewer of Grafana chose of one variable, written as in an address: var-queue=a&var-queue=b%20c. Encoded so,
+-- no value can end the text that it stands in.
+CREATE OR REPLACE FUNCTION pulssi_chosen AS (parameters) -> arrayMap(
+    parameter -> decodeURLComponent(substring(parameter, position(parameter, '=') + 1)),
+    splitByChar('&', parameters)
+);

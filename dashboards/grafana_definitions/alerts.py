@@ -34,7 +34,7 @@ EVERY_S: Final = 60
 MISSING_EVALUATIONS: Final = 5
 
 #: The first releases that keep a state without an answer, and that keep firing for a time: by the API, and by files.
-_KEEPS_STATE: Final[Release] = (10, 4)
+KEEPS_STATE: Final[Release] = (10, 4)
 _KEEPS_FIRING: Final[Release] = (12, 0)
 _KEEPS_FIRING_IN_FILES: Final[Release] = (12, 2)
 
@@ -129,7 +129,7 @@ def _whole_evaluations(milliseconds: int) -> str:
 
 
 def _rule_for(site: Site, policy: Policy, panel_ids: dict[str, int]) -> Json:
-    keeps = site.release >= _KEEPS_STATE
+    keeps = site.release >= KEEPS_STATE
     return {
         "uid": rule_uid(policy),
         "title": f"Service level {policy.name}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dashboards.grafana_definitions.alerts import SERVICE
+from dashboards.grafana_definitions.alerts import KEEPS_STATE, SERVICE
 from dashboards.grafana_definitions.mute_timings import TIMING_PREFIX, mute_timing, timing_name
 from dashboards.grafana_definitions.site import Json, Receiver, Site
 from schemas.alert_rules import Maintenance
@@ -27,13 +27,17 @@ VARIABLES: Final[dict[Receiver, tuple[str, str]]] = {
 
 
 def receivers(site: Site) -> list[Json]:
-    """Describe who gets the alerts; secrets are `$NAME`, which Grafana's files take from its environment."""
+    """Describe who gets the alerts; secrets are `$NAME`, which Grafana's files take from its environment.
+
+    A Grafana that cannot keep a state does not send that alerts are resolved: it would do so while ClickHouse does not
+    answer.
+    """
     return [
         {
             "uid": f"pulssi-{kind}",
             "type": kind,
             "settings": _settings(site, kind),
-            "disableResolveMessage": False,
+            "disableResolveMessage": site.release < KEEPS_STATE,
         }
         for kind in site.receivers
     ]

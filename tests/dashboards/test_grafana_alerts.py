@@ -16,7 +16,8 @@ from dashboards.grafana_definitions.alerts import (
     shortfall,
 )
 from dashboards.grafana_definitions.promises import promise
-from dashboards.grafana_definitions.site import Site
+from dashboards.grafana_definitions.routes import receivers
+from dashboards.grafana_definitions.site import Receiver, Site
 from schemas.alert_rules import AlertRules, Attainment, Timing
 from schemas.calendars import DAY_MS, Calendar, Hours, Span
 from schemas.contact_record import Deadline
@@ -285,6 +286,14 @@ def test_alerts_do_not_resolve_for_want_of_an_answer() -> None:
         assert (rule["for"], rule["keepFiringFor"], rule["missing_series_evals_to_resolve"]) == ("2m", "3m", 5)
     freshness = rules_in_files(site)[0]
     assert (freshness["noDataState"], freshness["execErrState"]) == ("Alerting", "Alerting")
+
+
+@pytest.mark.parametrize(("release", "left_out"), [((9, 4), True), ((10, 3), True), ((10, 4), False), ((13, 0), False)])
+def test_no_resolution_is_sent_where_a_state_cannot_be_kept(release: tuple[int, int], *, left_out: bool) -> None:
+    """An older Grafana takes every alert for resolved while ClickHouse is away: nobody is sent that."""
+    kinds: tuple[Receiver, ...] = ("webhook", "slack", "teams", "email")
+    found = receivers(Site(release=release, receivers=kinds))
+    assert [each["disableResolveMessage"] for each in found] == [left_out] * len(kinds)
 
 
 def test_annotations_are_read_as_they_stand() -> None:

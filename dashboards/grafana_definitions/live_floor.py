@@ -145,7 +145,8 @@ def _gauge(title: str, text: str, gauge: str) -> Json:
     return repeated(
         lines(
             f"{title} · $channel",
-            f"{text} {_BY_MINUTE} The eight queues with most.",
+            f"{text} {_BY_MINUTE} The eight queues with most, with contacts of all priorities and teams. Steps of two "
+            "hours and more begin at whole hours of UTC.",
             queries.gauge_over_time(gauge),
             name="queue",
             style=_STEPS,

@@ -135,7 +135,8 @@ def planning(site: Site) -> Json:
     )
     needed = lines(
         "Positions needed, by channel",
-        f"{_staffing(site)} The sum of all queues, each computed alone: agents who serve several queues can be fewer.",
+        f"{_staffing(site)} The sum of all queues, each computed alone: agents who serve several queues can be fewer. "
+        "Queues that are left out are named below.",
         staffing.positions_over_time(site),
         step="30m",
         name="channel",
@@ -155,6 +156,15 @@ def planning(site: Site) -> Json:
             column("Load", NUMBER, decimals=2),
             *(column(name, SHARE) for name in ("Objective", "Level", "Occupancy")),
         ),
+    )
+    without = table(
+        "Not in the positions, and why",
+        "Half hours with forecast contacts for which no positions can be computed: *Positions needed* is too low by "
+        "these. No handle time is known where no contact of the queue was handled in the weeks before. For an "
+        "objective of 100 % there is no number of agents: give the queue a lower objective to plan it.",
+        staffing.without_positions(site),
+        (*QUEUE, column("Why", width=220), column("Forecast", NUMBER)),
+        empty="All forecast contacts are in the positions",
     )
     work = lines(
         "Work that was done, in agents",
@@ -186,6 +196,7 @@ def planning(site: Site) -> Json:
             row(3, (24, DATA_AS_OF)),
             row(9, (12, expected), (12, errors)),
             row(9, (12, needed), (12, work)),
+            row(6, (24, without)),
             row(9, (24, busiest)),
             row(9, (24, by_weekday)),
             row(14, (24, intervals)),

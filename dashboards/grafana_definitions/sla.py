@@ -89,7 +89,8 @@ def sla(site: Site) -> Json:
     breaches = table(
         "Late in the range, by policy",
         "What was held against a target in the range and came later. Worst beyond: how far the worst was beyond its "
-        "target.",
+        "target, by the policy's clock in force at that time. After a change of `clock` or `pauses` without "
+        "`valid_from`, older samples are shown by the new clock.",
         objectives.breaches_by_policy(site),
         (
             POLICY,

@@ -109,3 +109,14 @@ FROM {_needed(site)}
 WHERE expected IS NOT NULL
 ORDER BY "Positions" DESC NULLS LAST, load DESC NULLS LAST, channel, queue, interval_start
 LIMIT 1 BY channel, queue"""
+
+
+def without_positions(site: Site) -> str:
+    """Query the queues for which positions are missing in half hours, why, and the contacts forecast in these."""
+    return f"""SELECT channel, queue,
+  if(aht_s IS NULL, 'no handle time is known', 'the objective is 100 %') AS "Why",
+  count() AS "Half hours", sum(expected) AS "Forecast"
+FROM {_needed(site)}
+WHERE expected > 0 AND positions IS NULL
+GROUP BY channel, queue, "Why"
+ORDER BY "Forecast" DESC, channel, queue, "Why\""""

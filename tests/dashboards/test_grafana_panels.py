@@ -27,7 +27,7 @@ NOT_SIMULATED: Final = {
     *("Agents now, by group and status", "Agents' slots now, by group and channel", "Alerts of Pulssi itself"),
     *("Deliveries in the range", "Polled sources", "Surges in the range", "Critical alerts that fire", "Late now"),
     *("Queues' own service level", "Growth", "Forecast error by queue", "Positions needed"),
-    "The busiest half hour of each queue",
+    *("The busiest half hour of each queue", "Not in the positions, and why"),
 }
 
 

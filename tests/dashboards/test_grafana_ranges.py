@@ -142,6 +142,25 @@ def test_the_chosen_zone_takes_no_half_hour_from_the_forecast(helsinki: tuple[Se
     assert (last["Entered"], last["Forecast"]) == (1, 1)
 
 
+def test_queues_that_cannot_be_staffed_are_named(database: Settings, client: Client) -> None:
+    """Those without a handle time and those with an objective of 100 %, with their forecast; no others."""
+    weeks = [T0 + week * 7 * DAY_MS for week in (-3, -2, -1)]  # the first one is left out of the forecast
+    for queue in ("planned", "unhandled", "perfect"):
+        write(database, _happened("entered", *weeks, queue=queue))
+        if queue != "unhandled":
+            write(database, _happened("handle", *weeks, queue=queue))
+    perfect = Policy("perfect", "queue_wait", 20_000, 1.0, channel="call", queue="perfect")
+    site = Site(rules=Rules(policies=(CALLS, perfect)))
+    over = Range(T0 // 1_000, (T0 + HOUR) // 1_000)
+    rows = _ask(client, "Not in the positions, and why", over, site)
+    assert [(row["queue"], row["Why"], row["Half hours"], row["Forecast"]) for row in rows] == [
+        ("perfect", "the objective is 100 %", 1, 1),
+        ("unhandled", "no handle time is known", 1, 1),
+    ]
+    positions = _ask(client, "Positions needed, by channel", over, site)
+    assert {row["needed"] for row in positions if row["needed"]} == {2}  # of the one queue that is planned
+
+
 def test_a_range_from_monday_noon_to_monday_noon(helsinki: tuple[Settings, Client]) -> None:
     """Each hour of Monday is in one of the two Mondays: its mean is over that one; what is not over counts not."""
     ours, client = helsinki

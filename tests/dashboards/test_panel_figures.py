@@ -56,6 +56,7 @@ ORDER: Final = {
     "By queue, the longest first": "-AHT",
     "Forecast error by queue, the largest first": "-Error by day",
     "The busiest half hour of each queue, most positions first": "-Positions",
+    "Not in the positions, and why": "-Forecast",
     "Offered by weekday and hour": "from Monday on",
     "Intervals of 30 minutes, the newest first": "-Interval",
     "By queue, the least satisfied first": "Satisfied",

@@ -203,6 +203,19 @@ def positions(panel: Asked) -> None:
     assert len(set(expected.values())) > 10
 
 
+@held("weeks", "Planning / Not in the positions, and why")
+def without_positions(panel: Asked) -> None:
+    """Forecast contacts of queues without a known handle time; no objective is 100 % here."""
+    found: dict[tuple[str, str], list[Fraction]] = defaultdict(list)
+    for (_, channel, queue), one in _range(panel).items():
+        if one.visits and one.aht_ms is None:
+            found[channel, queue].append(one.visits)
+    expected = {key: (len(visits), pytest.approx(float(sum(visits)))) for key, visits in found.items()}
+    rows = _asked(panel)
+    assert {(row["channel"], row["queue"]): (row["Half hours"], row["Forecast"]) for row in rows} == expected
+    assert {row["Why"] for row in rows} <= {"no handle time is known"}
+
+
 @held("weeks", "Planning / The busiest half hour of each queue, most positions first")
 def busiest(panel: Asked) -> None:
     """The load of it, the agents that Erlang C asks for, and what these give."""

@@ -13,6 +13,7 @@ keep() { # NAME VALUE
   [ -s "$folder/$1" ] || { printf '%s\n' "$2" > "$folder/$1.new" && mv "$folder/$1.new" "$folder/$1"; }
 }
 for name in clickhouse_admin_password clickhouse_writer_password clickhouse_reader_password \
+  clickhouse_grafana_password \
   wallboard_token wallboard_session_key grafana_admin_password; do
   keep "$name" "$(random)"
 done

@@ -84,11 +84,11 @@ def test_a_profile_adds_what_it_names(secrets: Path, tmp_path: Path) -> None:
 
 def test_grafana_is_told_what_its_container_is(secrets: Path, tmp_path: Path) -> None:
     """First its provisioning is written, for this machine's ClickHouse; then the container's entry point starts it."""
-    (secrets / "clickhouse_reader_password").write_text("invented\n")
+    (secrets / "clickhouse_grafana_password").write_text("invented\n")
     home = tmp_path / "grafana's"
     groups = topology.part_groups(
         _layout(tmp_path),
-        variables={"GRAFANA_VERSION": "9.4"},
+        variables={"GRAFANA_VERSION": "9.4", "GRAFANA_READS_AS": "grafana", "PULSSI_CLICKHOUSE_DATABASE": "centre"},
         config=tmp_path,
         secrets=secrets,
         profiles=(),
@@ -98,8 +98,10 @@ def test_grafana_is_told_what_its_container_is(secrets: Path, tmp_path: Path) ->
     out = tmp_path / "grafana-provisioning"
     assert dashboards.command == pulssi_command(
         *("dashboards", "build", f"--out={out}", "--clickhouse=http://127.0.0.1:40001"),
+        "--clickhouse-user=pulssi_grafana",
         *("--webhook=http://127.0.0.1:9095/pulssi", "--runbooks=", "--grafana-version=9.4"),
     )
+    assert dashboards.environment["PULSSI_CLICKHOUSE_DATABASE"] == "centre"
     own = {"GF_PATHS_DATA", "GF_PATHS_PLUGINS", "GF_SERVER_HTTP_ADDR", "GF_SERVER_HTTP_PORT"}
     of_file = {name.removesuffix("__FILE") for name in read_services({})["grafana"].environment}
     assert set(grafana.environment) == of_file | own

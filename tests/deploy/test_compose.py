@@ -195,10 +195,26 @@ def test_logs_that_are_followed_can_be_given() -> None:
         assert f"{folder}:/followed:ro" in read_document(variables)["services"]["follow"]["volumes"]
 
 
+@pytest.mark.parametrize("user", ["reader", "grafana"])
+def test_grafana_reads_as_the_user_whose_password_it_is_given(user: str) -> None:
+    """The data source of the files, the secret, and what Grafana's start reads name one user of ClickHouse."""
+    services = read_document({"GRAFANA_READS_AS": user})["services"]
+    assert f"--clickhouse-user=pulssi_{user}" in services["dashboards"]["command"]
+    assert services["grafana"]["secrets"][0] == f"clickhouse_{user}_password"
+    assert f"/run/secrets/clickhouse_{user}_password)" in services["grafana"]["entrypoint"][-1]
+
+
+def test_all_use_the_database_that_is_named() -> None:
+    """Whoever writes, reads or makes Grafana's data source."""
+    for variables, database in (({}, "pulssi"), ({"PULSSI_CLICKHOUSE_DATABASE": "centre"}, "centre")):
+        services = read_services(variables)
+        assert {services[name].environment["PULSSI_CLICKHOUSE_DATABASE"] for name in OURS} == {database}
+
+
 def test_the_users_of_clickhouse_get_the_passwords_of_the_secrets(secrets: Path, tmp_path: Path) -> None:
     """The migration sets them at each start, as hashes: those that the parts and Grafana sign in with."""
     made = password_statements(load_settings(_inside(SERVICES["migrate"], secrets, tmp_path)), lambda: "salt")
-    for name, statement in zip(("writer", "reader"), made, strict=True):
+    for name, statement in zip(("writer", "reader", "grafana"), made, strict=True):
         password = (secrets / f"clickhouse_{name}_password").read_text().strip()
         digest = hashlib.sha256(f"{password}salt".encode()).hexdigest()
         assert statement == (

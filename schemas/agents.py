@@ -3,7 +3,7 @@
 A record of kind `a` (see `schemas.journal`) has two parts, with a line break between them: these stretches as JSON, for
 every reader, and the events that the worker keeps to correct them, compressed, for the worker alone.
 
-A state is told by one event after the other. Groups and capacity are in force from the event that names them until
+Each event reports a state. Groups and capacity are in force from the event that names them until
 another does, status and reason are each event's own. Events that tell the same state again make no new stretch.
 """
 

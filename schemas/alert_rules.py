@@ -169,7 +169,7 @@ class Timing(NamedTuple):
     least_resolved_ms: int = 60_000
     #: An alert resolves when what it measures is better than its limit by this part of the limit.
     hysteresis: float = 0.1
-    #: How often a firing alert is told again, until somebody acknowledges it; None: never.
+    #: How often people are reminded of a firing alert, until somebody acknowledges it; None: never.
     reminder_ms: int | None = 3_600_000
     #: How long a resolved alert is kept.
     keep_ms: int = 86_400_000

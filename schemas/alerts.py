@@ -36,7 +36,7 @@ CONTACTS_AT_MOST: Final = 10
 #: How many attempts a delivery remembers.
 ATTEMPTS_AT_MOST: Final = 16
 
-#: A cause is seen but not long enough; it is told to people; it is over.
+#: A cause is seen, but not for long enough; people are notified of it; it is over.
 State = Literal["pending", "firing", "resolved"]
 #: What is judged: one contact, a policy's objective, the floor, or Pulssi itself.
 Kind = Literal["contact", "objective", "floor", "pipeline"]
@@ -116,7 +116,7 @@ class Measurement(_Record):
     #: The rolling window, and the short one of a burn rate, in open time.
     window_ms: int | None = None
     short_window_ms: int | None = None
-    #: The share of the period's budget that the bad contacts of the window used, where the policy's budget is told.
+    #: The share of the period's budget that the bad contacts of the window used, where the policy has a budget.
     budget_used: float | None = None
     #: Of a surge: the mean of the same hours of so many of the last weeks.
     expected: float | None = None
@@ -180,7 +180,7 @@ class Acknowledge(_Record):
 
 
 class Silence(_Record):
-    """Alerts that match fire and resolve as ever, and nobody is told, until a time."""
+    """Alerts that match fire and resolve as usual, but nobody is notified until a time."""
 
     type: Literal["silence"]
     at: int

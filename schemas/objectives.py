@@ -23,7 +23,7 @@ ObjectiveState = Literal["met", "missed", "too_few"]
 
 
 class ObjectiveKey(NamedTuple):
-    """What is told: a policy in a queue over a length of open time."""
+    """What a report is about: a policy in a queue over a length of open time."""
 
     policy: str
     channel: Channel

@@ -31,7 +31,7 @@ class Policy(NamedTuple):
     #: How long before the breach a warning is due.
     warning_ms: int = 0
     formula: str = "short_excluded"
-    #: The calendar that its contacts' business time is told in; None: the queue's, else the centre's.
+    #: The calendar in which its contacts' business time is measured; None: the queue's, else the centre's.
     calendar: Calendar | None = None
     #: What `target_ms` is held against: clock time, or business time.
     clock: Literal["time", "calendar"] = "time"
@@ -88,7 +88,7 @@ Policies = tuple[Policy, ...]
 
 
 class Rules(NamedTuple):
-    """All that the fold is told besides the events. Durations in milliseconds, times in UTC milliseconds."""
+    """Everything that the fold gets besides the events. Durations in milliseconds, times in UTC milliseconds."""
 
     policies: Policies = DEFAULT_POLICIES
     #: A response slower than this, by channel, counts as `slow`.

@@ -126,7 +126,7 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseModel):
-    """Everything a part of Pulssi is told from outside. Times end in their unit."""
+    """Everything that a part of Pulssi gets from outside. Times end in their unit."""
 
     # A setting's docstring is its description. What may hold a password is left out of the `repr`.
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

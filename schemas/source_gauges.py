@@ -1,4 +1,4 @@
-"""What a source tells of its queues when it is polled: states, not contacts, as the topic `source_gauges` has them.
+"""What a source reports about its queues when it is polled: states, not contacts; the topic `source_gauges`.
 
 They name their source and stand beside Pulssi's own gauges, which are counted from events; nothing adds both up.
 """

@@ -160,8 +160,9 @@ def planning(site: Site) -> Json:
     without = table(
         "Not in the positions, and why",
         "Half hours with forecast contacts for which no positions can be computed: *Positions needed* is too low by "
-        "these. No handle time is known where no contact of the queue was handled in the weeks before. For an "
-        "objective of 100 % there is no number of agents: give the queue a lower objective to plan it.",
+        "these. No handle time is known where no contact of the queue was handled on that weekday in the weeks "
+        "before, such as e-mail on a Sunday on which nobody works. For an objective of 100 % there is no number of "
+        "agents: give the queue a lower objective to plan it.",
         staffing.without_positions(site),
         (*QUEUE, column("Why", width=220), column("Forecast", NUMBER)),
         empty="All forecast contacts are in the positions",

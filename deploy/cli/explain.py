@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MINUTE_MS: Final = 60_000
 #: Samples of which a reader expects to be told the policy.
 _SAMPLES_WITH_A_TARGET: Final = frozenset({"first_response", "abandoned", "resolution", "next_response", "queue_wait"})
-#: Of the summary: what is told, in which words.
+#: Of the summary: the fields that are shown, and their labels.
 _SUMMARY_LABELS: Final = {
     **{name: name for name in ("queue", "priority", "team", "segment", "agents", "tags")},
     "started_at": "started",

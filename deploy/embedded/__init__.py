@@ -1,4 +1,4 @@
-"""The embedded stack: a broker and ClickHouse from wheels, and the parts of Pulssi beside them."""
+"""The embedded stack: a broker and ClickHouse from wheels, and the parts of Pulssi that run with them."""
 
 from schemas.exits import EndError, Exit
 

@@ -153,7 +153,7 @@ class Links(Section):
 
 
 class Filter(Section):
-    """What a destination is told; an empty list stands for all."""
+    """What a destination gets; an empty list stands for everything."""
 
     kinds: list[Kind] = Field(
         default=[], description="Of alerts: what is judged. Empty: all; the same for the other filters."
@@ -168,7 +168,7 @@ class Filter(Section):
 
 
 class DestinationEntry(Section):
-    """Somebody who is told."""
+    """Somebody who gets messages."""
 
     name: Name = Field(description="Of this destination alone. Renamed, it is another one and begins at the present.")
     type: DestinationType = Field(description="What is posted, and how answers are read.")

@@ -170,7 +170,7 @@ def parse_mapping(path: PurePath, text: str) -> MappingFile:
     for fault in found:
         steps = tuple(_steps(raw, fault["loc"]))
         if fault["type"] in {"string_type", "list_type"} and isinstance(_at(raw, steps), dict):
-            continue  # a table may stand in the place of a path: what is wrong within it is told
+            continue  # a table may stand in the place of a path: what is wrong in it is reported there
         if fault["type"] == "model_type" and isinstance(_at(raw, steps), str | list):
             continue  # and the other way round
         where = ".".join(str(step + 1) if isinstance(step, int) else step for step in steps)

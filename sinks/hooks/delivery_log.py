@@ -77,7 +77,7 @@ class DeliveryLog:
             newest = {each.webhook_id: each for records, _ in taken for each in records}
             pairs = [(name.encode(), each.model_dump_json().encode()) for name, each in newest.items()]
             if (now := state()) != self._state or self._is_asked:
-                pairs.append((STATE_KEY, now))  # at the end: what it says is told has its deliveries before it
+                pairs.append((STATE_KEY, now))  # at the end: the deliveries of the alerts that it names come before it
             if pairs:
                 self._is_asked = False
                 self._writes_since, begun_at = time.monotonic(), now_ms()

@@ -31,7 +31,7 @@ CONTACTS_AT_ONCE: Final = 2_000
 #: Samples whose panes are read at once; a single hour may have more.
 SAMPLES_AT_ONCE: Final = 200_000
 
-#: Is told what is being compared, how much of it is done and of how much.
+#: Called with what is being compared, how much of it is done, and of how much.
 ShowProgress = Callable[[str, int, int], None]
 
 

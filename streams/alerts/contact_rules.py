@@ -87,7 +87,7 @@ class ContactRules:
         self._seen: dict[str, _Seen] = {}
 
     def observations(self, contacts: OpenContacts, now: int) -> dict[str, Observation]:
-        """Tell of each contact at risk or beyond its target; of a policy that is not in force any more nothing."""
+        """Report each contact at risk or beyond its target; nothing for a policy that is no longer in force."""
         policies = policies_at(self._rules, now)
         before, self._seen = self._seen, {}
         for key, crossing in contacts.crossings.items():

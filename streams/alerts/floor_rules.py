@@ -32,7 +32,7 @@ class Floor(NamedTuple):
 def observations(
     floor: Floor, rules: Rules, alert_rules: AlertRules, now: int, watched: Collection[str]
 ) -> dict[str, Observation]:
-    """Tell of each queue that a rule finds beyond its limit or not clear of it, and of those whose keys are watched."""
+    """Report each queue that a rule finds beyond its limit or not clear of it, and those whose keys are watched."""
     found = {}
     for channel, queue in _queues(floor):
         calendar = calendar_for(rules, queue, None)

@@ -1,7 +1,7 @@
 """The states of an alert: pending, firing, resolved; each record follows from the one before and what is seen now.
 
 - A cause that holds is pending, and fires once it has held without a break for the observation's `hold_ms`; with no
-  such time it fires at once. A pending alert whose cause stops is resolved, and nobody is told.
+  such time it fires at once. A pending alert whose cause stops is resolved, and nobody is notified.
 - A firing alert resolves when its cause is clear and it has fired for the least time. It stays resolved for its least
   time, then the cause may be pending again. A contact's alert has no least times: its cause is a fact. It begins once
   all events are counted that were produced before the contact was read: while a worker catches up, the answer to a call
@@ -9,7 +9,7 @@
 - While figures are old, every alert but the pipeline's keeps its state, and is marked `held`; so does one whose cause
   cannot be judged for a reason of its own. What is pending then has to hold again once it is released.
 - People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
-  fires. An alert that still fires at a silence's end is told then.
+  fires. People are notified of an alert that still fires when a silence ends.
 
 Nothing is remembered but the records: whoever judges again from the newest ones gives the same, and judging twice at
 the same time gives nothing new. All times are UTC milliseconds. Where the clock was set back, a time that lies ahead

@@ -1,7 +1,7 @@
-"""What is told of each objective as it is now: policy by policy, queue by queue, window by window.
+"""The report of each objective as it is now: policy by policy, queue by queue, window by window.
 
-Only what changed is told, and of one policy in one queue at most every half minute, but at once where an objective
-begins or ceases to be met. However many there are, no judgement tells more than `RECORDS_AT_MOST`: what is left comes
+Only changes are reported, for one policy in one queue at most every half minute, but at once where an objective
+begins or ceases to be met. However many there are, no judgement reports more than `RECORDS_AT_MOST`: the rest comes
 with the next ones.
 """
 
@@ -72,7 +72,7 @@ class ObjectiveReports:
         #: Those that wait for their half minute, by its end.
         self._waiting: list[tuple[int, Counted]] = []
         self._is_waiting: set[Counted] = set()
-        #: Keys that were there before, until they are told again: what is left of them is over.
+        #: Keys that were there before and were not reported since: those that remain in the end are over.
         self._former: set[bytes] | None = None
 
     def begin(self, counted: Iterable[Counted], former: Iterable[bytes]) -> None:

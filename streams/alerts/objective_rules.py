@@ -137,7 +137,7 @@ class ObjectiveRules:
     def observations(
         self, counters: MinuteCounters, contacts: OpenContacts, now: int, watched: Collection[str]
     ) -> dict[str, Observation]:
-        """Tell of each objective that is not clear, and of those whose keys are watched.
+        """Report each objective that is not clear, and those whose keys are watched.
 
         Takes what changed since the last call from `counters` and `contacts`.
         """

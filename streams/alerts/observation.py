@@ -8,7 +8,7 @@ from schemas.alerts import Condition, CostlyContact, Dimensions, Kind, Measureme
 
 
 class Observation(NamedTuple):
-    """One cause as it is seen now. A cause that no rule tells of is clear."""
+    """One cause as it is seen now. A cause that no rule reports is clear."""
 
     key: str
     kind: Kind

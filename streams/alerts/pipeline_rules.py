@@ -47,7 +47,7 @@ class PipelineReading(NamedTuple):
 def observations(
     reading: PipelineReading, rules: PipelineRules, calendar: Calendar | None, hysteresis: float, now: int
 ) -> dict[str, Observation]:
-    """Tell of everything that was read; `calendar` is the centre's, and without one nothing is expected of sources."""
+    """Report on everything that was read. Without `calendar`, the centre's, nothing is expected from sources."""
     found = [*_no_events(reading, rules, calendar, now), *_parts(reading, rules, hysteresis, now)]
     found.append(_dead_letters(reading, rules, hysteresis))
     if reading.no_past_since is not None:

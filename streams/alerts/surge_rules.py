@@ -101,7 +101,7 @@ def observations(
     now: int,
     watched: Collection[str],
 ) -> dict[str, Observation]:
-    """Tell of each surge and of what is not clear of one, and of those whose keys are watched.
+    """Report each surge, what is not clear of one, and those whose keys are watched.
 
     Without the last weeks those that are watched are held.
     """

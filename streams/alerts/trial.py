@@ -1,7 +1,7 @@
 """What the rules of alerts would have raised over recorded events: the worker's fold and the engine's judgement.
 
 Time is that of the events: each event counts at the second in which it occurred, and each second is judged as an engine
-judges it. Pure: it knows no broker, no clock and no file. Nobody is told of anything, and nobody acknowledges.
+judges it. Pure: it knows no broker, no clock and no file. Nobody is notified, and nobody acknowledges.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,7 @@ from streams.partition.step_to_write import StepToWrite
 from streams.sources.recordings import RoutedEvent
 
 SECOND_MS: Final = 1_000
-#: Events of one second that are folded together at most: what is told of a bad record is the second in which it came.
+#: Events of one second that are folded together at most: of a bad record only the second in which it came is known.
 _FOLDED_TOGETHER: Final = 1_000
 
 
@@ -70,7 +70,7 @@ class Trial:
     ) -> Iterator[Alert]:
         """Yield each change of an alert's state, in order, from `begin` (the first event) to `end` (the last), UTC ms.
 
-        Events have times, in order; those before `begin` are counted and not judged. `judged` is told each second.
+        Events have times, in order; those before `begin` are counted, not judged. `judged` is called for each second.
         """
         now: int | None = None if begin is None else _second_of(begin)
         waiting: list[RoutedEvent] = []

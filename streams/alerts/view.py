@@ -104,7 +104,7 @@ class AlertView:
 
         `as_of`: everything that was produced up to then is counted, UTC milliseconds; None: everything is.
 
-        What is clear is told for the keys that are `watched`, such as those of alerts that fire, and of Pulssi itself.
+        Clear causes are reported for the keys that are `watched`, such as those of alerts that fire, and for Pulssi.
         """
         rules, alert_rules = self._rules, self._alert_rules
         for part in (self._gauges, self._agents, self.counters, self.arrivals):

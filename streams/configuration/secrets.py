@@ -1,6 +1,6 @@
 """Reads the secrets that configuration files name: from environment variables and from files.
 
-What is wrong is told by the variable or the file, never by what it holds.
+Errors name the variable or the file, never its contents.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 Events are deduplicated by agent and `event_id` and ordered as contacts' are. Kept are an agent's events of the last 24
 hours before its newest, at most `KEPT_BYTES` of them, and what older ones said of groups and capacity; one that comes
 later than that changes nothing here (the archive has it). What is kept depends on the events alone, not on their
-order, so far as none is dated ahead of its arrival.
+order, unless one is dated ahead of its arrival.
 """
 
 import itertools

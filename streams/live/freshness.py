@@ -23,7 +23,7 @@ STALE_AFTER_MS: Final = 3_000
 State = Literal["waiting", "reading", "live", "stale"]
 
 #: Log ends that are remembered, a minute of them where they are asked for every second. Where a worker is further
-#: behind, they stand further apart: an hour behind is told to two minutes.
+#: behind, they stand further apart: an hour behind is known to two minutes.
 _REMEMBERED: Final = 60  # even: of one more, every second one includes the newest
 
 

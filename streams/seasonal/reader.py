@@ -41,7 +41,7 @@ _QUARTERS: Final = _HOURS * (HOUR_MS // QUARTER_MS)
 #: kept in all of its queues or in none, so that a channel's count of it is never a part of what there was.
 QUEUES_AT_MOST: Final = 1_000
 TAGS_AT_MOST: Final = 10_000
-#: Rows that are in hand at a time, each with the counts of all steps.
+#: Rows that are held at a time, each with the counts of all steps.
 _ROWS_A_BLOCK: Final = 200
 
 #: After a failure it is asked again so soon; twice as long after each further one, up to the longest.

@@ -33,7 +33,7 @@ SETTLE_EVERY_S: Final = 1.0
 
 
 class OnPage(Protocol):
-    """Is told of each page that was sent."""
+    """Called with each page that was sent."""
 
     def __call__(self, sender: "PageSender", page: Page, /) -> None:
         """Show how far it is."""

@@ -22,7 +22,7 @@ from streams.times import milliseconds, rfc3339
 
 Format = Literal["events", "conversations"]
 
-#: Is told of each line that cannot be sent, and why.
+#: Called with each line that cannot be sent, and why.
 OnRefused = Callable[[Line, str], None]
 
 #: Kafka's own limit for a record as it comes; the contract's is lower, and the worker's to hold.

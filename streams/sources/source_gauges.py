@@ -1,4 +1,4 @@
-"""Writes what polled sources tell of their queues into the topic `source_gauges`."""
+"""Writes what polled sources report about their queues into the topic `source_gauges`."""
 
 from collections.abc import Iterable, Sequence
 

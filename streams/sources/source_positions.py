@@ -24,7 +24,7 @@ class SourcePosition(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     v: int = VERSION
-    #: What the reader of the source goes on from.
+    #: Where the reader of the source continues.
     position: dict[str, Any]
     #: When it was written: UTC milliseconds.
     at: int

@@ -49,7 +49,7 @@ class _Import:
         self._has_reporting = True
 
     async def pages(self, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
-        """Yield what is left behind a position."""
+        """Yield what comes after a position."""
         at: dict[str, Any] = dict(position) if position else {"part": "all", "page": 0, "began": now_ms()}
         if at["part"] == "all":
             async for page in self._conversations(at, sort_by="created_at_asc"):

@@ -1,6 +1,7 @@
 """Imports the past of a mailbox: all mails of its folders that are there still, with the threads of all of them.
 
-All headers are read first, as a mail's contact can hang on any other. Then each contact is told, in the order of time.
+All headers are read first, as any other mail can decide which contact a mail belongs to. Then the events of each
+contact are written, in the order of time.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ class FilePages:
         self._size = 0
         self._raw: Any = None
         self._open = ExitStack()
-        #: What is told at the end, such as that the last line is cut off.
+        #: What is said at the end, such as that the last line is cut off.
         self.notice = ""
 
     @property

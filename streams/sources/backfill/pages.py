@@ -20,7 +20,7 @@ class VendorPayload(NamedTuple):
     body: bytes
     #: Where it stands, such as "queue_log" or "ticket 17", for the dead letter of one that cannot be mapped.
     where: str = ""
-    #: As `Payload.line` has it; it is told behind `where`.
+    #: As `Payload.line` has it; it is written after `where`.
     line: int = 0
 
 

@@ -3,7 +3,7 @@
 The whole past is read from the list of all audits, a hundred at a time. It leaves out archived tickets (closed for four
 months), which are read one by one, and it cannot begin in the middle: of a period, all tickets that have changed since
 its beginning are read one by one. Where one follows the newest end of the list it skips records, so the last minutes
-are left to the hooks. An audit names neither its ticket's channel nor its authors' roles: both are put beside it.
+are left to the hooks. An audit names neither its ticket's channel nor its authors' roles: both are added to it.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -45,7 +45,7 @@ class _Import:
         self._roles: dict[str, str] = {}
 
     async def pages(self, position: Mapping[str, Any] | None) -> AsyncIterator[Page]:
-        """Yield what is left behind a position."""
+        """Yield what comes after a position."""
         first = "tickets" if self._of_period else "audits"
         part, cursor = (position["part"], position.get("cursor")) if position else (first, None)
         if part == "audits":

@@ -84,7 +84,7 @@ class _Following:
                 self._marks[_key(read.folder)] = read.found.mark
                 yield Page(tuple(payloads), self._position())
         finally:
-            # When one has failed, others may have for the same reason, which is told once.
+            # When one has failed, others may have for the same reason, which is said once.
             left = watches if reading is None else [*watches, reading]
             await cancel(*(task for task in left if not task.done()))
             await asyncio.gather(*watches, return_exceptions=True)

@@ -46,7 +46,7 @@ class MailFolder(Protocol):
     """An opened folder. Its methods raise MailboxLostError where the connection is lost, and FollowError."""
 
     async def end(self) -> Mark:
-        """Return the mark behind all that is there now."""
+        """Return the mark after the last mail that is there now."""
         ...
 
     def knows(self, mark: Mark) -> bool:

@@ -1,7 +1,7 @@
 """Folders on an IMAP server: opened for reading only, only headers fetched, and by BODY.PEEK, so nothing changes.
 
 A mail is known by its number (UID) as long as the folder keeps UIDVALIDITY; after that the folder is read again. New
-mail is told by IDLE (RFC 2177) where the server has it; IDLE is begun again each minute, and the folder is looked
+mail is announced by IDLE (RFC 2177) where the server has it; IDLE is begun again each minute, and the folder is looked
 through then, as servers and routers in between forget connections. IMAPClient blocks, so each folder has a connection
 of its own, used in threads, one call at a time.
 """
@@ -99,11 +99,11 @@ class ImapFolder:
         #: The next number, as of the opening; 0: the server does not tell.
         self._uid_next = int(selected.get(b"UIDNEXT", 0))
         self._idles = client.has_capability("IDLE")
-        #: Whether the server told of new mail beside another answer; it does not tell of it again.
+        #: Whether the server announced new mail with another answer; it does not announce it again.
         self._told_of_more = False
 
     async def end(self) -> Mark:
-        """Return the mark behind all that is there now."""
+        """Return the mark after the last mail that is there now."""
         uids = [] if self._uid_next else await self._uids(1)
         return self._mark(self._uid_next - 1 if self._uid_next else max(uids, default=0))
 

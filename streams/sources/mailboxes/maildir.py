@@ -78,7 +78,7 @@ class MaildirFolder:
         self._changed: tuple[int, ...] = ()
 
     async def end(self) -> Mark:
-        """Return the mark behind all that is there now; these are not read."""
+        """Return the mark after the last mail that is there now; none of these is read."""
         files = await asyncio.to_thread(self._files)
         self._seen.update(each.name for each in files)
         return {"changed_ns": max((each.changed_ns for each in files), default=0)}

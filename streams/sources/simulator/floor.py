@@ -100,8 +100,8 @@ class Floor:
         self._due: list[tuple[int, int, _Resumption]] = []
         #: The most urgent first, then the oldest.
         self._waiting_lines: dict[Queue, list[tuple[int, int, int, _Resumption]]] = {queue: [] for queue in QUEUES}
-        #: Those with a free slot by the contacts in hand, longest idle first. Ordered dictionaries: a plain one whose
-        #: first were taken finds its first only past all the gaps.
+        #: Those with a free slot, by how many contacts they have, longest idle first. Ordered dictionaries: a plain one
+        #: whose first entries were removed finds its first only past all the gaps.
         self._free = {team: [OrderedDict[Agent, None]() for _ in range(max(team.slots.values()) + 1)] for team in TEAMS}
         self._at_home: dict[Team, deque[Agent]] = {team: deque() for team in TEAMS}
         self._on_shift: dict[Team, dict[Agent, None]] = {team: {} for team in TEAMS}
@@ -149,7 +149,7 @@ class Floor:
         if status == "away":
             state["reason"] = agent.away
         if status != "offline":
-            # Who has a contact in hand takes more of that channel only.
+            # Who has a contact takes more of that channel only.
             slots = agent.team.slots
             state["capacity"] = slots if agent.channel is None else {agent.channel: slots[agent.channel]}
         if state != agent.state:
@@ -215,7 +215,7 @@ class Floor:
     def _free_agent(self, queue: Queue) -> Agent | None:
         """Return the least loaded, longest idle agent of the first team that has one."""
         for team in queue.teams:
-            # Who has a contact in hand has it of the one channel in which the team takes several.
+            # Who already has a contact has it in the one channel in which the team takes several.
             for idle in self._free[team][: team.slots[queue.channel]]:
                 for agent in idle:
                     return agent

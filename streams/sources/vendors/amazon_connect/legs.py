@@ -84,7 +84,7 @@ def map_leg(leg: Leg, account: AccountRules) -> Mapped:
 
 
 class _Written:
-    """Writes what a leg knows; `seq` orders what is told in whole seconds."""
+    """Writes what a leg knows; `seq` orders what has times in whole seconds."""
 
     def __init__(self, leg: Leg, contact: ContactEvents, account: AccountRules, channel: Channel) -> None:
         self._leg = leg

@@ -23,9 +23,9 @@ def _map_table_row(payload: Payload, account: AccountRules, answers: Mapping[Req
     return map_row(table_row(payload, account), account)
 
 
-_QUEUES_ONLY: Final = "calls that enter a queue; the log does not tell of others"
-_NO_HOLD: Final = "the log tells of no hold"
-_NO_WRAP: Final = "the log tells of no wrap-up, so it is talk alone"
+_QUEUES_ONLY: Final = "calls that enter a queue; the log has no others"
+_NO_HOLD: Final = "the log has no hold"
+_NO_WRAP: Final = "the log has no wrap-up, so it is talk alone"
 
 ADAPTER: Final = Adapter(
     name="asterisk",

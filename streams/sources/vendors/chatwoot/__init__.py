@@ -21,7 +21,7 @@ ADAPTER: Final = Adapter(
         "csat": map_csat,
     },
     feeds={
-        "offered": Feed("part", "what an agent begins is told apart only if the first message is there at once"),
+        "offered": Feed("part", "what an agent begins is recognised only if the first message is there at once"),
         "entered": _VISITS,
         "queue_wait": _VISITS,
         "first_response": _SECONDS,

@@ -6,7 +6,7 @@
     csat:            {"csat": {…}, "conversation": {…}}
 
 A reporting event names its conversation by an internal id, which no hook knows: it is never read. The import asks for
-the reporting events of one conversation at a time, and puts that conversation beside them.
+the reporting events of one conversation at a time, and adds that conversation to them.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ from streams.sources.vendors.chatwoot.message import begins_outreach, tell_messa
 
 _STATUS_OF: Final = {"conversation_resolved": "resolved", "conversation_opened": "open"}
 _HANDED_OFF: Final = "conversation_bot_handoff"
-#: What its messages, or the resolution beside it, tell too.
+#: What its messages, or its resolution, also say.
 _REPEATS: Final = frozenset(
     {
         *("first_response", "reply_time", "conversation_bot_resolved", "agent_participation"),

@@ -23,7 +23,7 @@ from streams.sources.vendor_values import (
     value_at,
 )
 
-#: What is this close to its start is told as of its start: rules that run on creation take a moment.
+#: What is this close to its start gets the time of its start: rules that run on creation take a moment.
 _CREATION: Final = timedelta(seconds=60)
 
 _CHANNELS: Final[dict[str, Channel]] = {
@@ -59,7 +59,7 @@ _STATES: Final[dict[str, TicketState]] = {
 _SURVEY: Final = "6"
 _FORWARDED: Final = "8"
 
-#: Behind all ids of messages, and still a number that every reader of JSON takes exactly. Of two states in one second
+#: Above all ids of messages, and still a number that every reader of JSON takes exactly. Of two states in one second
 #: the later in a ticket's life is the last.
 _BEHIND: Final = 10**15
 _QUEUE: Final = _BEHIND

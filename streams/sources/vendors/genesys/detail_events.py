@@ -89,7 +89,7 @@ def _acd_end(fact: _Fact) -> str:
     else:
         user = optional_text_at(fact.body, "answeredUserId")
         if not user:
-            return "answered by whom is told at the end of the user's session"
+            return "who answered is known at the end of the user's session"
         if user in fact.account.bots:
             return "answered by a bot"
         _connect(fact, fact.at, "answered", user)

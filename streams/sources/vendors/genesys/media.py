@@ -70,7 +70,7 @@ def abandon(contact: ContactEvents, session: str, at: str, channel: Channel) -> 
 
 
 def accept(contact: ContactEvents, session: str, at: str) -> None:
-    """Say that a chat was answered: no message is told live, so this stands for the first reply."""
+    """Say that a chat was answered: no message is reported live, so this stands for the first reply."""
     contact.add("message.sent", at, session, "accepted", seq=HELD, author="agent")
 
 

@@ -1,4 +1,4 @@
-"""What `v2.users.{id}.activity` tells of a user: a snapshot of presence and routing status.
+"""What `v2.users.{id}.activity` says about a user: a snapshot of presence and routing status.
 
 The fields are those that published clients read. Genesys' own page about them was not seen, so unknown values are
 refused.

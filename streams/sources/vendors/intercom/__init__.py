@@ -61,7 +61,7 @@ def map_hook(payload: Payload, account: AccountRules, answers: Mapping[Request, 
 
 
 def map_conversation(payload: Payload, account: AccountRules, answers: Mapping[Request, Any]) -> Mapped:
-    """Map a whole conversation; one that has lost its oldest parts is told as one whose start is not known."""
+    """Map a whole conversation; one that has lost its oldest parts is mapped as one whose start is not known."""
     del answers
     conversation = Conversation.read(json_object(payload.body), account)
     if conversation.kind in _CALLS and conversation.kind not in account.channels:

@@ -80,7 +80,7 @@ class Conversation(NamedTuple):
         return cls(account, given, kind, ContactEvents(account, text_at(given, "id"), channel))
 
     def parts(self) -> list[Json]:
-        """Return the parts that it is told with."""
+        """Return the parts that it comes with."""
         if value_at(self.given, "conversation_parts") is None:
             return []
         return list_at(object_at(self.given, "conversation_parts"), "conversation_parts")

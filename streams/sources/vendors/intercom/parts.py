@@ -65,7 +65,7 @@ def seq_of(part: Json, place: int = 0) -> int:
 
 
 def seq_behind(parts: list[Json]) -> int:
-    """Give the order of what is told behind all events of these parts, and before those of later ones."""
+    """Give the order of what comes after all events of these parts, and before those of later ones."""
     return max((seq_of(part, _EVENTS_A_PART - 1) for part in parts), default=0)
 
 

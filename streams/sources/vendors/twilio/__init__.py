@@ -1,4 +1,4 @@
-"""Twilio: TaskRouter (Flex) and Conversations. A hook is told apart by its payload: a form, a CloudEvent or a list.
+"""Twilio: TaskRouter (Flex) and Conversations. A hook is recognised by its payload: a form, a CloudEvent or a list.
 
 Facts: twilio.com/docs/taskrouter/api/event/reference, twilio.com/docs/events/event-types, twilio/twilio-oai.
 """
@@ -55,7 +55,7 @@ def _cloud_event(event: JsonObject, account: AccountRules, answers: Mapping[Requ
 
 
 def _joined(each: list[Mapped]) -> Mapped:
-    """Make one of a batch: nothing is sent until all that it needs is there."""
+    """Turn a batch into one payload: nothing is sent until everything that it needs is there."""
     requests = tuple(dict.fromkeys(request for mapped in each for request in mapped.requests))
     if requests:
         return Mapped(requests=requests)

@@ -101,7 +101,7 @@ def _author_of_message(form: JsonObject) -> Author | None:
 
 
 def _author_of_participant(participant: Any, account: AccountRules) -> tuple[Author, str]:  # noqa: ANN401 - JSON
-    """Say who a participant is, and of which team; refuse one that nothing tells of."""
+    """Say who a participant is, and of which team; refuse one about whom nothing is known."""
     if not isinstance(participant, dict):
         raise UnmappableError("participant", "the answer of the Conversations API is no object")
     if {optional_text_at(participant, "identity"), optional_text_at(participant, "sid")} & (account.bots - {""}):

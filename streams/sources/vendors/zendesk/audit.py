@@ -1,6 +1,6 @@
 """A ticket's audits, as the import reads them: what each update changed.
 
-An audit names neither its ticket's channel nor its authors' roles, so the import puts both beside it:
+An audit names neither its ticket's channel nor its authors' roles, so the import adds both to it:
 
     {"audit": {…}, "ticket": {id, via, created_at, requester_id, submitter_id} or null,
      "users": {"user's id": "end-user" | "agent" | "admin"}, "comment_authors": {"comment's id": "user's id"}}

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from schemas.configuration.fields import Section
-from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
+from schemas.configuration.toml_files import ConfigurationError, parse_toml, problem_of
+from schemas.configuration.toml_lines import TomlLines
 from schemas.events import MODELS, WORDS_OF_PEOPLE
 from schemas.user_input import did_you_mean
 
@@ -166,6 +167,7 @@ def parse_mapping(path: PurePath, text: str) -> MappingFile:
         return MappingFile.model_validate(raw)
     except ValidationError as error:
         found = error.errors(include_url=False)
+    lines = TomlLines(text)
     faults: dict[str, tuple[int, str]] = {}
     for fault in found:
         steps = tuple(_steps(raw, fault["loc"]))
@@ -176,7 +178,7 @@ def parse_mapping(path: PurePath, text: str) -> MappingFile:
         where = ".".join(str(step + 1) if isinstance(step, int) else step for step in steps)
         told: Any = {**fault, "loc": steps or ("",)}
         problem = f"{f'{where}: ' if where else ''}{problem_of(told, _known_keys(steps))}"
-        faults.setdefault(where, (line_of(text, steps), problem))
+        faults.setdefault(where, (lines.line_of(steps), problem))
     raise ConfigurationError([f"{path}:{line}: {problem}" for line, problem in sorted(faults.values())])
 
 

@@ -22,7 +22,8 @@ from schemas.alert_rules import (
 from schemas.alerts import Dimensions
 from schemas.calendars import Calendar
 from schemas.configuration.alert_file import BurnRateEntry, FloorEntry, MaintenanceEntry
-from schemas.configuration.parsed_files import Numbered, ParsedFiles, TomlPath
+from schemas.configuration.parsed_files import Numbered, ParsedFiles
+from schemas.configuration.toml_lines import TomlPath
 from schemas.policies import Policy, normal_tag
 from schemas.user_input import did_you_mean
 

@@ -14,12 +14,11 @@ from schemas.configuration.board_file import BoardEntry, PublicEntry
 from schemas.configuration.fields import INCOMPLETE, NO_CALENDAR, Section
 from schemas.configuration.hook_models import DestinationEntry, HooksFile
 from schemas.configuration.source_models import SourceEntry
-from schemas.configuration.toml_files import ConfigurationError, line_of, parse_toml, problem_of
+from schemas.configuration.toml_files import ConfigurationError, parse_toml, problem_of
+from schemas.configuration.toml_lines import TomlLines, TomlPath
 
 _Section = TypeVar("_Section", bound=Section)
 
-#: Keys of tables and positions in lists that lead to something in a file.
-TomlPath = tuple[str | int, ...]
 #: Entries with their positions in the file; those of which too little is right are left out.
 Numbered = list[tuple[int, _Section]]
 
@@ -140,7 +139,8 @@ class ParsedFiles:
     def faults_with_paths(self) -> list[tuple[TomlPath, str]]:
         """List the faults of files that are TOML, each with its path in the file and its line as in `faults`."""
         order = list(models.FILES)
-        located = [(order.index(each.file), line_of(self._text[each.file], each.path), each) for each in self._faults]
+        lines = {file: TomlLines(self._text[file]) for file in {each.file for each in self._faults}}
+        located = [(order.index(each.file), lines[each.file].line_of(each.path), each) for each in self._faults]
         located.sort(key=lambda found: found[:2])
         return [
             (path, f"{self._folder / file}.toml:{line}: {_path_text(path, self._raw[file])}{problem}")

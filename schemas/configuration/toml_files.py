@@ -1,8 +1,8 @@
-"""The text of TOML files: its content, or what is wrong with it in a user's words, and on which line something is."""
+"""The text of TOML files: its content, or what is wrong with it in a user's words."""
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -22,9 +22,6 @@ _TOO_MANY_PARTS: Final = re.compile(rf"(?<![\w.-])(?:{_PART}){{{_PARTS}}}")
 
 #: Each allowed value in pydantic's message.
 _QUOTED: Final = re.compile(r"'([^']*)'")
-
-#: What may have to be closed for a part of a file to be whole.
-_CLOSINGS: Final = ("", "\n]", "\n]]", "\n]]]", '"""\n', "'''\n")
 
 
 class ConfigurationError(ValueError):
@@ -81,45 +78,3 @@ def problem_of(fault: ErrorDetails, known: Iterable[str], kind: str = "key", for
     if fault["type"] == "literal_error":
         meant = did_you_mean(str(fault.get("input")), _QUOTED.findall(fault["ctx"]["expected"]))
     return fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be") + meant
-
-
-def line_of(text: str, path: Sequence[str | int]) -> int:
-    """Give the line on which a value, a list or a table begins; of what is missing, where it should be.
-
-    `path` leads to it: keys of tables, places in lists. The text is a whole TOML file. The line is found by parsing
-    beginnings of the file: it ends the shortest one that has the value.
-    """
-    document = tomllib.loads(text)
-    while path and not _contains(document, path):
-        path = path[:-1]
-    lines = text.splitlines(keepends=True)
-    low, high = 1, len(lines) if path else 1
-    while low < high:
-        middle = (low + high) // 2
-        # Within a value that cannot be cut there, look a little earlier.
-        parsed = next((part for end in range(middle, low - 1, -1) if (part := _parsed(lines[:end])) is not None), {})
-        if _contains(parsed, path):
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def _parsed(lines: list[str]) -> dict[str, Any] | None:
-    """Parse the beginning of a file; None where it breaks off within a value that cannot be closed."""
-    text = "".join(lines)
-    for closing in _CLOSINGS:
-        try:
-            return tomllib.loads(text + closing)
-        except tomllib.TOMLDecodeError:
-            continue
-    return None
-
-
-def _contains(value: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any TOML value
-    try:
-        for step in path:
-            value = value[step]
-    except (LookupError, TypeError):
-        return False
-    return True

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from schemas.configuration.toml_files import ConfigurationError, line_of
+from schemas.configuration.toml_files import ConfigurationError
+from schemas.configuration.toml_lines import TomlLines
 from schemas.settings import CLICKHOUSE_AUTO, CLICKHOUSE_EMBEDDED, FILE, PREFIX, Settings, faults_of
 from schemas.user_input import zone_name
 from streams.configuration.folder import read_toml
@@ -38,12 +39,15 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     named = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
     in_environment = {name: value for name, value in named.items() if name not in _RESERVED}
     # Each place is judged by itself, so that a fault in the file shows though the environment overrides it.
-    faults = [
-        *(f"{_variable(name)} (environment): {problem}" for name, problem in _faults(in_environment, _variable)),
-        *(f"{name} ({path}:{line_of(text, (name,))}): {problem}" for name, problem in _faults(in_file)),
-    ]
-    if faults:
-        raise ConfigurationError(faults)
+    of_environment, of_file = _faults(in_environment, _variable), _faults(in_file)
+    if of_environment or of_file:
+        lines = TomlLines(text)
+        raise ConfigurationError(
+            [
+                *(f"{_variable(name)} (environment): {problem}" for name, problem in of_environment),
+                *(f"{name} ({path}:{lines.line_of((name,))}): {problem}" for name, problem in of_file),
+            ]
+        )
     return Settings.model_validate(_with_address({**_of_the_centre(folder), **in_file, **in_environment}))
 
 

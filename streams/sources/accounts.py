@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from schemas.configuration.mapping_file import MappingFile
-from schemas.configuration.parsed_files import ParsedFiles, TomlPath
+from schemas.configuration.parsed_files import ParsedFiles
 from schemas.configuration.source_models import SOURCES, SourceEntry, SourceName, is_account_name
 from schemas.configuration.toml_files import ConfigurationError
+from schemas.configuration.toml_lines import TomlPath
 from schemas.printable import printable
 from streams.configuration.folder import read_sources
 from streams.configuration.mapping_files import read_mapping

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from deploy.contract_files import ROOT
 from schemas.calendars import Span
 from schemas.configuration.file_models import FILES
-from schemas.configuration.toml_files import ConfigurationError, line_of
+from schemas.configuration.toml_files import ConfigurationError
 from schemas.policies import DEFAULT_POLICIES, Rules, calendar_for, policy_for, taxonomy_at
 from schemas.user_input import duration_ms
 from streams.configuration.environment import load_settings
@@ -262,14 +262,6 @@ def test_business_time_needs_a_calendar(tmp_path: Path) -> None:
         {"policies": policy, "queues": "", "centre": 'calendar = "c"\n'},
     ):
         assert load_rules(folder(tmp_path, more)).policies[0].clock == "calendar"
-
-
-def test_lines_in_files_of_any_shape() -> None:
-    """Lists over many lines, tables in one line, keys with dots, text over many lines."""
-    text = '# c\na = [\n "1",\n # c\n "2", "3",\n]\nb.c = { d = 1 }\ns = """\nx\n"""\n[[t]]\n[t.u]\nv = 1\n[[t]]\n'
-    places = ("a", "a.0", "a.2", "b.c.d", "s", "t.0", "t.0.u", "t.0.u.v", "t.1", "t.1.missing", "missing")
-    paths = [[int(step) if step.isdecimal() else step for step in place.split(".")] for place in places]
-    assert [line_of(text, path) for path in paths] == [2, 3, 5, 7, 8, 11, 12, 13, 14, 14, 1]
 
 
 VALUES: Final = (

@@ -1,15 +1,16 @@
 """`pulssi epoch begin TOPIC`: what an operator does after a source topic was recreated or a journal went missing.
 
-Nothing else begins an epoch after the first. It refuses while the sink has not written all steps of the ended epoch,
-and does nothing where the topics are those that the journals name.
+Nothing else begins an epoch after the first. It waits for the sink to write all steps of the ended epoch, refuses where
+the sink stands still, and does nothing where the topics are those that the journals name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from schemas.journal import Head
     from sinks.reconcile.report import Report
     from streams.assignment.epochs import SurveyedPartition
+
+
+#: How long the sink may write nothing while steps are missing, before the command gives up; and how often it looks.
+SINK_STILL_S: Final = 20.0
+ASK_SINK_S: Final = 0.5
 
 
 @click.group("epoch")
@@ -43,7 +49,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
 
     For a topic that was recreated, or whose journal went missing: a worker then refuses its partitions.
 
-    Checks that the sink has written all steps, compares the numbers of the ended epoch with the archive and repairs
+    Waits until the sink has written all steps, compares the numbers of the ended epoch with the archive and repairs
     them, keeps open contacts and the panes that are still shown, and reads the topic from its beginning. Running
     workers continue by themselves afterwards. Where no partition is refused, nothing is changed.
 
@@ -67,7 +73,7 @@ def begin(topic: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
             nothing = f"{topic}: no partition is refused, nothing to begin"
             echo_report({"topic": topic, "begun": []}, [nothing], as_json=as_json)
             return
-        _check_sink(refused, steps)
+        _await_sink(settings, topic, refused, steps, quiet=as_json)
         for found in () if as_json else refused:
             click.echo(f"{topic}/{found.partition[1]}: {found.refused}")
         if as_json and not yes:
@@ -105,16 +111,34 @@ def _refused_partitions(
     return [found for found in asyncio.run(survey(settings, topic, last_epochs, heads)) if found.refused]
 
 
-def _check_sink(refused: list[SurveyedPartition], steps: dict[tuple[int, int], int]) -> None:
-    """Refuse while steps of the ended epoch are in its journal and not in ClickHouse: they could not be compared."""
+def _await_sink(
+    settings: Settings, topic: str, refused: list[SurveyedPartition], steps: dict[tuple[int, int], int], *, quiet: bool
+) -> None:
+    """Wait until all steps of the ended epoch are in ClickHouse: others could not be compared.
+
+    A worker may have written some just now. Refuses once the sink has written nothing for `SINK_STILL_S`.
+    """
+    ends_at = time.monotonic() + SINK_STILL_S
+    said = quiet
+    while behind := _behind(refused, steps):
+        if time.monotonic() >= ends_at:
+            fail(f"{behind}: let it run until it has written all, then run this command again", Exit.NO)
+        if not said:
+            click.echo(f"{behind}: waiting for it", err=True)
+            said = True
+        time.sleep(ASK_SINK_S)
+        written = _written_steps(settings, topic)
+        if written != steps:
+            steps, ends_at = written, time.monotonic() + SINK_STILL_S
+
+
+def _behind(refused: list[SurveyedPartition], steps: dict[tuple[int, int], int]) -> str | None:
+    """Say of which partition steps are in the journal and not in ClickHouse; None: of none."""
     for (source, number), head, _ in refused:
         written = steps.get((number, head.epoch), 0) if head else 0
         if head and written < head.step:
-            fail(
-                f"{source}/{number}: the sink has written {written} of {head.step} steps: let it run until it has"
-                " written all, then run this command again",
-                Exit.NO,
-            )
+            return f"{source}/{number}: the sink has written {written} of {head.step} steps"
+    return None
 
 
 def _begin_epochs(

@@ -43,5 +43,18 @@ def test_it_ends_with_one_line(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("streams.assignment.epochs.survey", AsyncMock(side_effect=[found]))
     monkeypatch.setattr("deploy.cli.epoch._written_steps", lambda *_: steps)
+    monkeypatch.setattr("deploy.cli.epoch.SINK_STILL_S", 0)
     result = CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
     assert (result.exit_code, said in result.output) == (code, True), result.output
+
+
+def test_it_waits_for_a_sink_that_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A worker wrote a step a moment before it saw that its topic was recreated: the sink writes it within seconds."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("streams.assignment.epochs.survey", AsyncMock(side_effect=[[RECREATED]]))
+    written = iter([3, 3, 4, 5])
+    monkeypatch.setattr("deploy.cli.epoch._written_steps", lambda *_: {(0, 1): next(written)})
+    monkeypatch.setattr("deploy.cli.epoch.ASK_SINK_S", 0)
+    result = CliRunner().invoke(main, ["epoch", "begin", CHAT], env={"PULSSI_CONFIG": None})
+    assert f"{CHAT}/0: the sink has written 3 of 5 steps: waiting for it" in result.output
+    assert (next(written, None), "begin a new epoch of these 1 partitions?" in result.output) == (None, True)

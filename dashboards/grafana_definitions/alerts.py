@@ -1,10 +1,10 @@
 """Grafana's alert rules: one for each policy, an alert a queue, and one for the age of the figures.
 
 A policy's rule asks the view `objectives`: it says what the SLA engine says, over the policy's window and from its
-least number of contacts on, of queues in which nothing but waiting happens, too. Its number is the shortfall in
+least number of contacts on, also for queues in which contacts only wait. Its number is the shortfall in
 percentage points; 0 where the objective is met, or too few contacts were judged. The rows stay while the figures are
 old, so a stalled pipeline resolves nothing, and the rule for their age fires. One more row without a queue is always
-there: no row at all means that nobody answered, and never that all is well.
+there: no row at all means that ClickHouse did not answer, and never that all is well.
 """
 
 # ruff: noqa: S608 - these queries are written to files, and what comes from a policy is quoted
@@ -23,7 +23,7 @@ from dashboards.grafana_definitions.sla import SLA_UID, attained_title, sla
 from schemas.policies import Policy
 
 GROUP: Final = "Service level"
-#: The label that tells Pulssi's alerts from others.
+#: The label `service` of Pulssi's alerts.
 SERVICE: Final = "pulssi"
 FRESHNESS_UID: Final = "pulssi-freshness"
 
@@ -33,12 +33,12 @@ EVERY_S: Final = 60
 #: rows that it no longer judges. One evaluation without a row is not enough: the table may just be rewritten.
 MISSING_EVALUATIONS: Final = 5
 
-#: The first releases that keep a state without an answer, and that keep firing for a time: by the API, and by files.
+#: The first releases that keep a state without an answer, and that keep firing for a time, by API and by files.
 KEEPS_STATE: Final[Release] = (10, 4)
 _KEEPS_FIRING: Final[Release] = (12, 0)
 _KEEPS_FIRING_IN_FILES: Final[Release] = (12, 2)
 
-#: The sink says each minute, within 20 seconds, that all is in.
+#: The sink records each minute, within 20 seconds, that everything is in.
 _SAID_EVERY_S: Final = 80
 
 #: Grafana's longest identifier.
@@ -91,7 +91,7 @@ def _annotations(site: Site, policy: Policy, panel_ids: dict[str, int]) -> dict[
     windows = " or ".join(duration(window // 1_000) for window in site.windows_ms(policy.name))
     least = policy.min_volume or site.alert_rules.attainment.min_volume
     return {
-        # What the list of rules shows as it stands: nothing in it waits to be filled in.
+        # Grafana's list of rules shows this text without values, so it has no templates.
         "summary": f"{policy.name}: fewer than {promise(policy)}",
         "description": (
             f"Policy {policy.name} promises {promise(policy)} ({policy.metric.replace('_', ' ')}, formula "
@@ -158,7 +158,7 @@ def _freshness_rule(site: Site) -> Json:
         "annotations": {
             "summary": "Pulssi's figures in ClickHouse are old, or ClickHouse does not answer",
             "description": (
-                f"The sink has not had everything that there was for {duration(limit)}. All dashboards show old "
+                f"The figures in ClickHouse are older than {duration(limit)}. All dashboards show old "
                 "figures, and alerts of policies keep the state that they had. The value is the age in seconds."
             ),
             **_runbook(site, "figures-are-old.md"),

@@ -19,15 +19,14 @@ WIDTH: Final = 24
 TAG: Final = "pulssi"
 
 _AGE_SQL: Final = f"""SELECT if(data_at IS NULL, 'not known', concat('as of ', formatDateTime(data_at, '%H:%i',
-  {TIME_ZONE}))) AS told,
+  {TIME_ZONE}))) AS as_of,
   round(age_ms / 1000) AS age
 FROM freshness"""
 
 DATA_AS_OF: Final = stat(
     "Data as of",
     "Up to when everything is in, and how long ago that is: below a minute and a half in a sound installation. Red: "
-    "all "
-    "figures here are old; waits are told for that time, and do not count on.",
+    "all figures here are old, and waits are those at that time.",
     _AGE_SQL,
     unit=CLOCK,
     colours=thresholds("text", (90, "orange"), (150, "red")),
@@ -35,7 +34,7 @@ DATA_AS_OF: Final = stat(
 
 
 class Row(NamedTuple):
-    """Panels beside one another, each with its width; the last row's are as high as the first's."""
+    """Panels beside one another, each with its width; all of a row have the same height."""
 
     height: int
     panels: tuple[tuple[int, Json], ...]
@@ -47,7 +46,7 @@ def row(height: int, *panels: tuple[int, Json]) -> Row:
 
 
 def repeated(panel: Json, variable: str = "channel", beside: int = 3) -> Json:
-    """Show a panel once for each value of a variable, so many beside one another."""
+    """Show a panel once for each value of a variable, at most `beside` in a line."""
     return {**panel, "repeat": variable, "repeatDirection": "h", "maxPerRow": beside}
 
 

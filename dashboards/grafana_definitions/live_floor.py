@@ -38,7 +38,7 @@ RESPONSE: Final = (
 HANDLE: Final = "Handle time: talk, hold and wrap-up of one agent's segment, counted when it closes."
 QUANTILE: Final = "Percentiles come from merged histograms and are within 1 % of exact."
 STEP: Final = "Steps follow the clock of the chosen time zone; the last one is still filling."
-_BY_MINUTE: Final = "As it was at each minute's turn; of a longer step the highest minute. A gap: nobody looked then."
+_BY_MINUTE: Final = "As it was at each minute's turn; of a longer step the highest minute. A gap: none was saved then."
 _LARGEST: Final = "`Lines by` chooses between channels and queues; the eight with most are shown."
 
 ORANGE_FROM_1: Final = thresholds("text", (1, "orange"))
@@ -268,7 +268,7 @@ def _range(site: Site) -> Iterator[Row]:
     by_queue = table(
         "In the range, by queue, the worst first",
         "Abandon rate: abandoned / (answered + abandoned). Service level beside the objective of the queue's policy; "
-        f"difference: level less objective. {FORMULA}",
+        f"difference: level minus objective. {FORMULA}",
         queries.range_by_queue(site),
         (
             *QUEUE,

@@ -1,7 +1,7 @@
 """Grafana's mute timings from `[[maintenance]]`: by the hours of a calendar, or from one instant to another.
 
-Grafana adds intervals up and cannot take one away. So on a day that is unlike its weekday, closed or with hours of its
-own (`extra`), and in the night after it, what is to be muted is added, but what its weekday mutes stays muted. The
+Grafana can add intervals, but not subtract one. So a day that differs from its weekday (closed, or with `extra` hours),
+and the night after it, get additional muted intervals, but what the weekday mutes stays muted. The
 hours are those in force today; public holidays are those of this year and the next.
 """
 
@@ -25,7 +25,7 @@ _WEEK: Final = len(_WEEKDAYS) * MINUTES_A_DAY
 _DAYS_AT_MOST: Final = 400
 
 
-#: What the name of a mute timing of Pulssi's begins with.
+#: The names of Pulssi's mute timings begin with this.
 TIMING_PREFIX: Final = "Pulssi: "
 
 
@@ -142,7 +142,7 @@ def _day(day: date) -> Json:
 
 
 def with_named_months(timing: Json) -> Json:
-    """Give a mute timing that a Grafana answered with the names of its months: some releases tell their numbers."""
+    """Name the months of a mute timing that a Grafana answered with: some releases answer with their numbers."""
     return {
         **timing,
         "time_intervals": [

@@ -34,7 +34,7 @@ _NOTHING: Final = "-"
 _TIME_WIDTH: Final = 172
 _HEAD_WIDTH: Final = 88
 
-#: Nothing to be seen, and no number: Grafana draws gaps at what `noValue` is as a number, which spaces are, being 0.
+#: Invisible, and no number: Grafana draws gaps at the number that `noValue` is, and takes spaces for 0.
 _UNSEEN: Final = "\u200b"
 
 #: A link from a value: its title and address.
@@ -141,10 +141,10 @@ def column(
         # Grafana puts what is a link to the left, numbers too: their head stands above them.
         properties |= {"links": links_of(links), "custom.align": "left"}
     elif unit is not None:
-        properties["custom.align"] = "right"  # where nothing is known, Grafana takes the column for a text
+        properties["custom.align"] = "right"  # without any value Grafana takes the column for text
     if hidden:
         properties["custom.hidden"] = True
-    # Each pair is the same, for Grafana up to 9.3 and from then on.
+    # Each pair means the same: one for Grafana up to 9.3, one for later releases.
     if bar:
         cells = {"custom.displayMode": "basic", "custom.cellOptions": {"type": "gauge", "mode": "basic"}}
         properties |= {"min": 0, **cells}

@@ -9,7 +9,7 @@ from dashboards.grafana_definitions.live_floor import FIRING, RED_FROM_1
 from dashboards.grafana_definitions.panels import CLOCK, TIME, column, lines, stat, table
 from dashboards.grafana_definitions.site import Json, Site
 
-#: Of the minutes of a step those in which gauges were saved: at least one queue has something to count.
+#: The minutes of a step in which gauges were saved: those in which a queue had something to count.
 SAVED: Final = """SELECT $__timeInterval(at) AS time, uniqExact(at) AS "Minutes saved"
 FROM gauge_history
 WHERE $__timeFilter(at)
@@ -65,23 +65,20 @@ def pipeline(site: Site) -> Json:
     last = table(
         "What was seen last",
         "When each part of ClickHouse last changed. Only *everything is in* has to be new at all times: the others "
-        "change "
-        "when something happens.",
+        "change when something happens.",
         LAST_CHANGES,
         (column("what", title="What"), column("Last", TIME), column("Ago", CLOCK)),
     )
     saved = lines(
         "Minutes in which gauges were saved",
         "In a step of a minute 1, of an hour 60, while any queue has something to count. Less: ClickHouse was away, "
-        "or the "
-        "sink was behind.",
+        "or the sink was behind.",
         SAVED,
         style={"drawStyle": "bars", "fillOpacity": 60, "lineWidth": 0},
     )
     alerts = table(
         "Alerts of Pulssi itself",
-        "No events, a part behind or away, dead letters, as the SLA engine judges them. When the sink is what stands "
-        "still "
+        "No events, a part behind or away, dead letters, as the SLA engine judges them. While the sink stands still, "
         "they cannot come here: `pulssi alerts list` and hooks have them, and *Figures are old* fires.",
         ALERTS,
         (column("Alert", width=200), column("Fired", TIME), column("Resolved", TIME)),
@@ -89,7 +86,7 @@ def pipeline(site: Site) -> Json:
     )
     deliveries = table(
         "Deliveries in the range",
-        "What the deliverer of hooks told to each destination of hooks.toml.",
+        "What the deliverer of hooks sent to each destination of hooks.toml.",
         DELIVERIES,
         (column("Failed attempts", colours=RED_FROM_1), column("Last", TIME)),
         empty="No hook was sent in this range",

@@ -6,7 +6,7 @@ from schemas.policies import Policy
 
 
 def duration(seconds: float) -> str:
-    """Write a duration for people, in its largest whole unit; of less than a second in parts of one."""
+    """Write a duration for people, in its largest whole unit; below one second in fractions of a second."""
     for length, name in ((3_600, "h"), (60, "min")):
         if seconds >= length and seconds % length == 0:
             return f"{int(seconds // length)} {name}"

@@ -27,7 +27,7 @@ FOLDER_HERE: Final = Path(__file__).resolve().parent.parent / "grafana"
 
 _DO_NOT_EDIT: Final = "# Written by `pulssi dashboards build` from dashboards/grafana_definitions: change those.\n"
 
-#: Only in these folders a file without a definition is left over.
+#: Only in these folders does a file without a definition count as left over.
 _GENERATED_FOLDERS: Final = ("datasources", "dashboards", "alerting")
 
 
@@ -84,7 +84,7 @@ def texts(site: Site) -> dict[str, str]:
             + "\n"
             for one in dashboards(site)
         },
-        # Grafana complains at its start where it does not find these two folders.
+        # Without these two folders Grafana logs errors at its start.
         "plugins/none.yaml": _yaml({"apps": []}),
         "notifiers/none.yaml": _yaml({"notifiers": []}),
         "alerting/rules.yaml": _yaml({"groups": [{"orgId": 1, **group}]}),
@@ -110,7 +110,7 @@ def drift(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
 
 
 def write(folder: Path, wanted: Mapping[str, str]) -> list[Drift]:
-    """Bring a folder to what it should hold and tell what changed; nothing is removed from another folder than ours."""
+    """Make a folder hold what it should, and return what changed; files are removed only from this package."""
     changed = drift(folder, wanted)
     for path, problem in changed:
         file = folder / path

@@ -1,4 +1,4 @@
-"""The definitions into a running Grafana by its API, for one that Pulssi shares with others.
+"""Writes the definitions into a running Grafana by its API, for one that Pulssi shares with others.
 
 What is not Pulssi's stays: other routes of the notification policy, other folders, other contact points. Only what
 differs is written: Grafana restarts a rule that is written again, and reports each of its alerts as resolved.
@@ -35,7 +35,7 @@ _NOT_FOUND: Final = 404
 #: alert rules and contact points. Some releases do not show beforehand that a rule is provisioned.
 _OF_FILES: Final = re.compile("read-only data source|provisioned dashboard|provenance")
 
-#: Tells Pulssi's alerts from others in a shared policy tree.
+#: Match Pulssi's alerts alone, in a shared policy tree.
 _OWN_MATCHERS: Final = [["service", "=", SERVICE]]
 
 #: A `grafana_client.GrafanaApi`, which carries no types of its own.
@@ -43,7 +43,7 @@ Grafana = Any
 
 
 class PushError(Exception):
-    """It cannot be brought; the text says why and what helps."""
+    """A definition cannot be written; the text says why and what helps."""
 
 
 def _found(get: Any, *arguments: str) -> Any:  # noqa: ANN401 - methods and answers of an untyped library
@@ -57,7 +57,7 @@ def _found(get: Any, *arguments: str) -> Any:  # noqa: ANN401 - methods and answ
 
 
 def release_of(api: Grafana) -> Release | None:
-    """Ask a Grafana for its release; None where it does not tell."""
+    """Ask a Grafana for its release; None where it does not say."""
     found = re.match(r"(\d+)\.(\d+)", str((_found(api.health.check) or {}).get("version", "")))
     return None if found is None else (int(found[1]), int(found[2]))
 
@@ -143,7 +143,7 @@ class _Push:
         self.write("notification policy", alerting.set_notification_policy_tree, wanted)
 
     def remove_former(self) -> None:
-        """Remove receivers and mute timings of Pulssi's that are configured no more; no route names them any longer."""
+        """Remove Pulssi's receivers and mute timings that are not configured any more; no route names them now."""
         alerting = self._api.alertingprovisioning
         wanted = {receiver["uid"] for receiver in receivers(self._site)}
         ours = {f"pulssi-{kind}" for kind in get_args(Receiver)}
@@ -157,12 +157,12 @@ class _Push:
                 self.write(f"without mute timing {name}", alerting.delete_mute_timing, quote(name, safe=""))
 
     def rules(self) -> None:
-        """One by one, as writing a group makes no rule that names its own identifier; then the group, if it differs."""
+        """Write each rule, as a written group makes no rule with a given identifier; then the group, if it differs."""
         alerting = self._api.alertingprovisioning
         in_group = [
             {**rule, "orgID": 1, "folderUID": FOLDER_UID, "ruleGroup": GROUP} for rule in rules_by_api(self._site)
         ]
-        # Asked for as a list: some versions answer for one that is missing as if they had failed.
+        # Asked for as a list: some versions answer with a failure where a single rule is missing.
         theirs = {rule["uid"]: rule for rule in alerting.get_alertrules_all() or []}
         for rule in in_group:
             uid, name = rule["uid"], f"rule {rule['title']}"
@@ -179,7 +179,7 @@ class _Push:
 
 
 def _filled(value: Any, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 - a setting of any kind
-    """Put a variable of the environment in for `$NAME`, which only Grafana's files know."""
+    """Replace `$NAME` by that variable of the environment: Grafana itself does so only in files."""
     if not isinstance(value, str) or not value.startswith("$"):
         return value
     if not environment.get(value[1:]):
@@ -201,9 +201,9 @@ def with_own_route(tree: Json, site: Site) -> Json:
 
 
 def push(api: Grafana, site: Site, environment: Mapping[str, str]) -> list[str]:
-    """Bring a running Grafana to the definitions and tell what was written: nothing where nothing differs.
+    """Write the definitions into a running Grafana and return what was written: nothing where nothing differs.
 
-    `environment` has the reader's password, which is brought where Grafana has none yet, and the receivers' secrets.
+    `environment` has the reader's password, which is sent where Grafana has none yet, and the receivers' secrets.
     Raises PushError, and what `grafana_client` raises.
     """
     site = site._replace(release=release_of(api) or site.release)

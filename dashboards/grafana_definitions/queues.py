@@ -75,7 +75,8 @@ def queues(site: Site) -> Json:
     """Describe the dashboard."""
     by_queue = table(
         "In the range, by queue, the worst first",
-        f"Level: service level beside the objective of the queue's policy; difference: level less objective. {FORMULA}",
+        "Level: service level beside the objective of the queue's policy; difference: level minus objective. "
+        f"{FORMULA}",
         queries.range_by_queue(site),
         (
             *QUEUE,

@@ -29,8 +29,7 @@ VARIABLES: Final[dict[Receiver, tuple[str, str]]] = {
 def receivers(site: Site) -> list[Json]:
     """Describe who gets the alerts; secrets are `$NAME`, which Grafana's files take from its environment.
 
-    A Grafana that cannot keep a state does not send that alerts are resolved: it would do so while ClickHouse does not
-    answer.
+    A Grafana that cannot keep a state sends no resolutions: it would send false ones while ClickHouse does not answer.
     """
     return [
         {
@@ -68,7 +67,7 @@ def mute_timings(site: Site) -> list[Json]:
 
 #: A condition on a label: its name, `=` or `!=`, and a value.
 _Condition = tuple[str, str, str]
-#: By the kind of an alert: the rule for the age of the figures is of no policy.
+#: By the kind of an alert: only the rule for the age of the figures has no policy.
 _KINDS: Final[dict[str, _Condition]] = {"objective": ("policy", "!=", ""), "pipeline": ("policy", "=", "")}
 
 

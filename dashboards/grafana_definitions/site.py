@@ -1,4 +1,4 @@
-"""What differs between installations, such as addresses and configuration, and the names that do not.
+"""What differs between installations, such as addresses and configuration, and the names that do not differ.
 
 No secret is ever here: the reader's password reaches Grafana by its own environment.
 """
@@ -22,7 +22,8 @@ DATA_SOURCE: Final[Json] = {"type": "grafana-clickhouse-datasource", "uid": DATA
 DASHBOARD_UID: Final = "pulssi-live-floor"
 FOLDER: Final = "Pulssi"
 FOLDER_UID: Final = "pulssi"
-#: Of rules in files: Grafana reads those first, and would make the dashboards' folder with another identifier.
+#: The folder of rules in files. Grafana reads these first, and would make the dashboards' folder with another
+#: identifier.
 ALERT_FOLDER: Final = "Pulssi alerts"
 
 #: ClickHouse's users for Grafana, and the variable of Grafana's environment that holds the password.
@@ -33,7 +34,7 @@ READER_PASSWORD: Final = "CLICKHOUSE_READER_PASSWORD"  # noqa: S105 - the variab
 #: A release of Grafana: major and minor number.
 Release = tuple[int, int]
 
-#: What is written for: its alert rules keep their state where there is no answer, and say when a missing row resolves.
+#: The release that is written for by default: its rules keep their state without an answer, and resolve missing rows.
 NEWEST: Final[Release] = (12, 2)
 
 #: Kinds of receivers of a contact point.

@@ -42,8 +42,7 @@ def teams(site: Site) -> Json:
     by_team = table(
         "By team, the least in time first",
         "In time: first responses within their target, of those with one (answered_only). Customers leave before any "
-        "team "
-        f"is known, so a team has no abandonments. {HANDLE} {QUANTILE}",
+        f"team is known, so a team has no abandonments. {HANDLE} {QUANTILE}",
         BY_TEAM,
         (
             column("Team"),

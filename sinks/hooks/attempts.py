@@ -55,13 +55,13 @@ class Health(NamedTuple):
 
 
 def judge(kind: DestinationType, answer: Answer | NoAnswerError, at_ms: int) -> Verdict:
-    """Tell what an answer at that time means."""
+    """Give the meaning of an answer at that time."""
     if isinstance(answer, NoAnswerError):
         return _JUDGED_FAILURES.get(answer.failure, Verdict("retry", str(answer)))._replace(why=str(answer))
     if kind == "email":
         return _judge_mail(answer)
     if _is_delivered(kind, answer):
-        # Teams has a flow post it later: nobody tells whether it did.
+        # Teams has a flow post it later, and never reports whether it did.
         return Verdict("delivered", "accepted, not known to be posted" if kind == "teams" else "delivered")
     why = f"answered {answer.status}" + (f": {_beginning(answer.text)}" if answer.text.strip() else "")
     status = answer.status
@@ -71,7 +71,7 @@ def judge(kind: DestinationType, answer: Answer | NoAnswerError, at_ms: int) -> 
         return Verdict("gone", why, needs_somebody=True)
     if status in {_REQUEST_TIMEOUT, _TOO_EARLY} or status >= 500:  # noqa: PLR2004 - the server's own faults
         return Verdict("retry", why)
-    # A receiver of one's own may be deployed wrongly for an hour; a service means what it says.
+    # A company's own receiver may answer wrongly for an hour after a faulty deployment; a service's answer is final.
     return Verdict("retry" if kind == "webhook" else "permanent", why, needs_somebody=True)
 
 

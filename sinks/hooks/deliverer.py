@@ -167,8 +167,8 @@ class Deliverer:
                     commands += await self._commands(leadership)
                 await work.retry(commands, records)
                 records.clear()
-                tasks.create_task(work.tell_alerts(alerts))
-                tasks.create_task(work.tell_tags())
+                tasks.create_task(work.deliver_alerts(alerts))
+                tasks.create_task(work.deliver_tags())
                 _LOG.info("this deliverer works: %d deliveries wait", self.waiting)
                 await self._follow_commands(leadership, work)
         except* _TurnIsOverError:

@@ -1,8 +1,8 @@
 """One delivery: what is sent to one destination about one change, and an attempt to send it.
 
-The body is made once, when the change happens, so a late attempt says what was true then. It contains no secret, so it
-can be stored. What depends on the attempt is added at each: signature, routing key, and for Alertmanager the end time
-of a firing alert.
+The body is made once, when the change happens, so a late attempt reports what was true then. It contains no secret, so
+it can be stored. What depends on the attempt is added at each: signature, routing key, and for Alertmanager the end
+time of a firing alert.
 """
 
 from collections.abc import Mapping

@@ -41,7 +41,7 @@ class DeliveryLog:
         return await self._topic.open(deliverer)
 
     async def put(self, records: Iterable[DeliveryRecord]) -> None:
-        """Return once the records are written, with the deliverer's state of now or of later."""
+        """Return once the records are written, with the deliverer's present or a later state."""
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((list(records), written))
         self._news.set()

@@ -100,7 +100,7 @@ class Hooks(NamedTuple):
 def load_hooks(folder: Path | None, environment: Mapping[str, str]) -> Hooks:
     """Read the destinations and their secrets; one that is faulty leaves the others usable.
 
-    Raises ConfigurationError with what is wrong with the file itself: then nobody knows which destinations it means.
+    Raises ConfigurationError if the file itself is wrong: then its destinations are not known.
     """
     files = read_hooks(folder)
     faulty = files.faults_by_entry("destination")  # of these, entries may lack what names their secrets

@@ -8,18 +8,20 @@ from schemas.policies import normal_tag
 from sinks.hooks.destinations import Destination
 from sinks.hooks.messages import TaggedContact
 
-#: Changes that a message is sent about; old figures and the beginning of a silence are none.
-_TOLD: Final[frozenset[Reason]] = frozenset({"first", "changed", "reminder", "resolved", "acknowledged", "unsilenced"})
+#: Changes that a message is sent about; none is sent about old figures or the beginning of a silence.
+_NOTIFIED: Final[frozenset[Reason]] = frozenset(
+    {"first", "changed", "reminder", "resolved", "acknowledged", "unsilenced"}
+)
 
 
-def is_told_of_alert(destination: Destination, alert: Alert) -> bool:
+def wants_alert(destination: Destination, alert: Alert) -> bool:
     """Tell whether a destination gets a message about this change of an alert.
 
     In a silence only resolutions are sent, and those only if a message about the firing was sent.
     """
     over, of = alert.state == "resolved", destination.filter
     quiet = not alert.notified if over else alert.silenced_by is not None
-    if quiet or "alerts" not in destination.events or alert.reason not in _TOLD:
+    if quiet or "alerts" not in destination.events or alert.reason not in _NOTIFIED:
         return False
     dimensions = alert.dimensions
     return (
@@ -34,13 +36,13 @@ def is_told_of_alert(destination: Destination, alert: Alert) -> bool:
     )
 
 
-def is_told_of_end(destination: Destination, alert: Alert) -> bool:
+def wants_end(destination: Destination, alert: Alert) -> bool:
     """Tell whether a destination that got a message about an alert gets its resolution, whatever has changed since."""
     states = destination.filter.states
     return alert.notified and "alerts" in destination.events and _has(states, "resolved")
 
 
-def is_told_of_tag(destination: Destination, tagged: TaggedContact) -> bool:
+def wants_tag(destination: Destination, tagged: TaggedContact) -> bool:
     """Tell whether a destination gets a message about this tag."""
     of = destination.filter
     return (

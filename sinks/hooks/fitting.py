@@ -7,7 +7,7 @@ import orjson
 
 from schemas.alerts import CONTACTS_AT_MOST
 
-#: How many characters of a text are shown, from what is wanted to what always fits.
+#: How many characters of a text are shown: first the wanted length, last one that always fits.
 TEXT_LENGTHS: Final = (500, 200, 80)
 
 

@@ -29,7 +29,7 @@ from sinks.hooks.answers import FAILURES
 from sinks.hooks.attempts import Health
 from sinks.hooks.delivery import alert_delivery, tag_delivery
 from sinks.hooks.destinations import Destination, Hooks
-from sinks.hooks.filters import is_told_of_alert, is_told_of_end, is_told_of_tag
+from sinks.hooks.filters import wants_alert, wants_end, wants_tag
 from sinks.hooks.messages import TaggedContact, alert_message, tag_message
 from sinks.hooks.redaction import place_of
 from sinks.hooks.signing import tag_webhook_id, webhook_id
@@ -68,7 +68,7 @@ class Ledger:
         }
         self._known = {each.webhook_id for each in found}
         #: Destinations with the ids of the alerts that they have deliveries of.
-        self._told = {(each.destination, each.alert_id) for each in found}
+        self._notified = {(each.destination, each.alert_id) for each in found}
         self._topic = ""
         self.destinations: dict[str, DestinationState] = {} if self._state is None else dict(self._state.destinations)
         self.hooks = Hooks((), Links())
@@ -125,7 +125,7 @@ class Ledger:
             self.destinations[destination.name] = state
         if mended_from < self.position:
             for name, state in self.destinations.items():
-                if (known.get(name, state)).held_from is None:  # it has its deliveries of all before the position
+                if (known.get(name, state)).held_from is None:  # everything before the position has its deliveries
                     self.destinations[name] = state.model_copy(update={"begins": max(state.begins, self.position)})
         for name, state in held.items():
             begun = self.position if state.held_from is None else state.held_from
@@ -133,7 +133,7 @@ class Ledger:
         self.position = mended_from
 
     def releases(self, hooks: Hooks) -> bool:
-        """Tell whether a destination that is held now would not be with these: it was mended, or removed."""
+        """Tell whether a destination that is held now is not held any more with these: it was mended or removed."""
         return any(each.held_from is not None and not hooks.is_held(name) for name, each in self.destinations.items())
 
     def state(self) -> bytes:
@@ -156,32 +156,32 @@ class Ledger:
         made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             begun = offset >= self.destinations[destination.name].begins
-            if begun and self._is_to_tell(destination, alert):
+            if begun and self._is_wanted(destination, alert):
                 named = webhook_id(alert, destination.name)
                 record = _record(named, destination, alert.key, alert.sequence, alert.at, now)
                 record = record.model_copy(update={"alert_id": alert.id, "resolved_at": alert.resolved_at})
                 made += self._new(record, partial(self._alert, alert, destination))
         return made
 
-    def _is_to_tell(self, destination: Destination, alert: Alert) -> bool:
+    def _is_wanted(self, destination: Destination, alert: Alert) -> bool:
         """Tell whether a destination gets a message about this change.
 
         A resolution goes to each destination that got a message about this alert, even if the alert's severity or the
         destination's filter has changed since; and to destinations whose filter wants resolutions only.
         """
         if alert.state == "resolved":
-            if (destination.name, alert.id) in self._told:
-                return is_told_of_end(destination, alert)
+            if (destination.name, alert.id) in self._notified:
+                return wants_end(destination, alert)
             if not destination.filter.states or "firing" in destination.filter.states:
                 return False
-        return is_told_of_alert(destination, alert)
+        return wants_alert(destination, alert)
 
     def of_tag(self, tagged: TaggedContact, now: int) -> list[DeliveryRecord]:
         """Make the deliveries of a tag that was put on a contact, but those that were made before."""
         made: list[DeliveryRecord] = []
         for destination in self.hooks.destinations:
             since = max(self.destinations[destination.name].since, now - TAG_AT_MOST_MS)
-            if tagged.at >= since and is_told_of_tag(destination, tagged):
+            if tagged.at >= since and wants_tag(destination, tagged):
                 named = tag_webhook_id(tagged.contact_id, tagged.tag, destination.name)
                 record = _record(named, destination, named, tagged.at, tagged.at, now)
                 made += self._new(record, partial(self._tag, tagged, destination))
@@ -199,7 +199,7 @@ class Ledger:
         """Yield the delivery with its message, and note that it was made; nothing if it was made before."""
         if record.webhook_id not in self._known:
             self._known.add(record.webhook_id)
-            self._told.add((record.destination, record.alert_id))
+            self._notified.add((record.destination, record.alert_id))
             yield _written(record, write)
 
 
@@ -212,7 +212,7 @@ def _deliveries(records: Mapping[bytes, bytes]) -> list[DeliveryRecord]:
         except NewerVersionError:
             raise
         except ValueError:
-            _LOG.error("%s: the record of the key %r is no delivery, and is passed over", ALERT_DELIVERIES, key[:100])
+            _LOG.error("%s: the record of the key %r is no delivery, and is skipped", ALERT_DELIVERIES, key[:100])
             continue
         if record is not None:
             found.append(record)

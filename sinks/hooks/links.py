@@ -9,7 +9,7 @@ from schemas.configuration.hook_models import Links
 
 #: A longer link is left out: destinations refuse messages with one.
 _LENGTH_AT_MOST: Final = 2_000
-#: Whole segments of a path that browsers take for a step, encoded or not.
+#: Segments of a path that browsers resolve away, encoded or not.
 _DOTS: Final = frozenset({".", ".."})
 
 
@@ -46,7 +46,7 @@ def _filled(template: str | None, values: Mapping[str, str]) -> str | None:
             return None
         # What was put in has no braces any more.
         link = link.replace(f"{{{name}}}", quote(value, safe=""))
-    # What ends a link in a message, and what people might write in a template all the same.
+    # These end a link in a message, and people may still have written them in a template.
     for mark in '<>|"\\^` ':
         link = link.replace(mark, quote(mark))
     return link if len(link) <= _LENGTH_AT_MOST else None

@@ -1,8 +1,8 @@
 """Sends a message to a destination by HTTP or SMTP, and returns the answer; only to public or allowed addresses.
 
-No redirect is followed, no proxy of the environment is used, and no answer is read beyond 64 KB. What goes wrong is
-told without addresses and secrets. Each destination has connections of its own: one that was admitted by another's
-exception is never shared.
+No redirect is followed, no proxy of the environment is used, and no answer is read beyond 64 KB. Errors are
+reported without addresses and secrets. Each destination has its own connections, so that none uses a connection to an
+address that only another's `allow_private` admits.
 """
 
 import asyncio
@@ -154,9 +154,9 @@ async def _send_mail(destination: Destination, message: bytes, tls: ssl.SSLConte
                 raise NoAnswerError("no_encryption")
         if destination.user:
             await client.login(destination.user, destination.password)
-        refused, told = await client.sendmail(destination.sender, destination.to, message)
-    # Sent again, it would reach those once more who have it.
-    return Answer(_SMTP_OK, f"{len(refused)} of {len(destination.to)} recipients were refused" if refused else told)
+        refused, answer = await client.sendmail(destination.sender, destination.to, message)
+    # Not an error: sent again, it would reach once more those who have it.
+    return Answer(_SMTP_OK, f"{len(refused)} of {len(destination.to)} recipients were refused" if refused else answer)
 
 
 async def _connected(destination: Destination) -> socket.socket:

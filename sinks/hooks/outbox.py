@@ -26,7 +26,7 @@ from streams.times import now_ms
 #: Requests under way to one destination.
 _AT_ONCE: Final = 8
 _MS: Final = 1000
-#: A waiting delivery looks at the clock so often, since the clock may be set and the machine may sleep.
+#: How often a waiting delivery looks at the clock, since the clock may be set and the machine may sleep.
 _LOOK_EVERY_S: Final = 30.0
 #: If deliveries are due and none was tried for so long, the outbox is stuck. An attempt has its own, shorter limit.
 STUCK_AFTER_S: Final = 120.0
@@ -251,7 +251,7 @@ class Outbox:
         ledger.set_health(name, after)
         if after.disabled_at is not None and before.disabled_at is None:
             _LOG.error(
-                "destination %r is disabled, nothing is delivered to it: %s. Mend it and change its entry in"
+                "destination %r is disabled, nothing is delivered to it: %s. Correct the cause, and change its entry in"
                 " hooks.toml, or ask for a delivery with `pulssi hooks retry`: one that succeeds enables it",
                 *(name, verdict.why),
             )

@@ -19,7 +19,7 @@ class Pace:
         self._full_at = 0.0
 
     async def take(self) -> None:
-        """Wait for a token, each in the order in which it was asked for, and take it."""
+        """Wait for a token and take it, in the order of the calls."""
         if not self._most:
             return
         now = asyncio.get_running_loop().time()

@@ -39,7 +39,7 @@ def _hashed(*parts: str) -> str:
 
 def signature_headers(keys: Sequence[SecretStr], delivery_id: str, at_ms: int, body: bytes) -> dict[str, str]:
     """Give the headers of an attempt at that time, in UTC milliseconds; `body` are the very bytes that are sent."""
-    # The library takes the time as it stands for UTC, whatever its zone says.
+    # The library ignores the zone of a time and takes it for UTC.
     at = datetime.fromtimestamp(at_ms // 1000, UTC)
     text = body.decode()
     signatures = [Webhook(key.get_secret_value()).sign(delivery_id, at, text) for key in keys]

@@ -122,7 +122,7 @@ class Turn:
         if self._tags:
             self._wants_tags.set()
 
-    async def tell_alerts(self, reader: TopicReader) -> None:
+    async def deliver_alerts(self, reader: TopicReader) -> None:
         """Make the deliveries of every change of an alert, for ever. Raises KafkaError."""
         while True:
             self._asked_at = time.monotonic()
@@ -131,10 +131,10 @@ class Turn:
             over: list[tuple[str, str]] = []
             for record in records:
                 alert = _alert(record.key, record.value, record.offset)
-                told = [] if alert is None else self._ledger.of_alert(alert, record.offset, now_ms())
-                made += told
+                deliveries = [] if alert is None else self._ledger.of_alert(alert, record.offset, now_ms())
+                made += deliveries
                 if _is_over(record, alert):
-                    names = self._outboxes.keys() - {each.destination for each in told}
+                    names = self._outboxes.keys() - {each.destination for each in deliveries}
                     over += [(name, record.key.decode()) for name in names]
                 self._ledger.position = record.offset + 1
             if records:
@@ -142,7 +142,7 @@ class Turn:
             for name, queue in over:
                 self._outboxes[name].end(queue)
 
-    async def tell_tags(self) -> None:
+    async def deliver_tags(self) -> None:
         """Make the deliveries of tags, for ever, as soon as a destination wants some. Raises KafkaError."""
         await self._wants_tags.wait()
         view = TagView(lambda: self._tags, self._tagged.put_nowait)
@@ -202,7 +202,7 @@ def _alert(key: bytes, value: bytes | None, offset: int) -> Alert | None:
     except NewerVersionError:
         _end(offset)
     except ValueError:
-        _LOG.warning("%s: the record at offset %d is not readable here, and not told", ALERTS, offset)
+        _LOG.warning("%s: the record at offset %d is not readable here, so no message is sent about it", ALERTS, offset)
         return None
 
 

@@ -44,11 +44,11 @@ class WatchedHooks:
         return self._is_unusable or any(not self._waits(each) for each in self.hooks.faulty)
 
     def notice(self) -> str | None:
-        """Say, without a setting, what is not as `hooks.toml` says; None where all is."""
+        """Say, without values of settings, what is not in force as `hooks.toml` has it; None: everything is."""
         if self._is_unusable:
             return "hooks.toml has changed and is refused: `pulssi check-config` says why"
-        told = (f"{_named(each)}: {self._consequence(each)}" for each in self.hooks.faulty)
-        return f"{'; '.join(told)}: the log of the deliverer says why" if self.hooks.faulty else None
+        faults = (f"{_named(each)}: {self._consequence(each)}" for each in self.hooks.faulty)
+        return f"{'; '.join(faults)}: the log of the deliverer says why" if self.hooks.faulty else None
 
     def look(self) -> Hooks | None:
         """Return the destinations if the files have changed them, else None; faults are logged once."""
@@ -73,7 +73,7 @@ class WatchedHooks:
         self._log_faulty(known.faulty)
         if hooks._replace(faulty=()) != known._replace(faulty=()):
             _LOG.info("hooks.toml has changed: %d destinations are in force", len(hooks.destinations))
-        if had_faults and not hooks.faulty:  # whoever mends it looks here whether that was it
+        if had_faults and not hooks.faulty:  # whoever corrected it looks here whether it worked
             _LOG.info("hooks.toml is without a fault again: %d destinations are in force", len(hooks.destinations))
         return None if hooks == known else hooks
 

@@ -1,6 +1,6 @@
 """Contacts at risk and beyond their target: one cause for each policy and contact.
 
-A contact's alert fires at once and ends at once: that its target has passed is a fact, and no noise. Figures are as of
+A contact's alert fires at once and ends at once: that its target has passed is a fact, not noise. Figures are as of
 the last whole minute since the contact crossed its target, so that a second costs only a sixtieth of all contacts.
 """
 
@@ -35,7 +35,7 @@ def elapsed_ms(rules: Rules, policy: Policy, crossing: Crossing, at: int) -> int
 
 
 def observation_of(crossing: Crossing, rules: Rules, policy: Policy, now: int) -> Observation:
-    """Tell what is seen of a contact that is at risk or beyond its target."""
+    """Give the observation of a contact that is at risk or beyond its target."""
     contact = crossing.contact
     _, channel, queue = crossing.counted
     taken = elapsed_ms(rules, policy, crossing, crossing.at + minutes_since(crossing, now) * MINUTE_MS)

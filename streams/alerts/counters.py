@@ -48,10 +48,10 @@ _NONE: Final[Held] = (0, 0, 0)
 def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
     """Give how many contacts a pane adds to the judged and to the bad.
 
-    A first response goes by the policy's formula. The pane of `queue_wait` does not tell how a visit ended: every visit
+    A first response goes by the policy's formula. The pane of `queue_wait` does not say how a visit ended: every visit
     counts by its length, a short abandonment not at all. Where the target is below what counts as short, the pane does
-    not tell either how many short ones are among those within: as many as there can be are taken for it, so that the
-    share in time may look worse than it is, and never better.
+    not say either how many short ones are among those within. The highest possible number is taken, so that the share
+    in time may look worse than it is, and never better.
     """
     n, within, short = held
     if sample == "first_response":
@@ -64,7 +64,7 @@ def judged_and_bad(sample: str, held: Held, formula: str) -> tuple[int, int]:
 
 
 def formula_of(policy: Policy) -> str:
-    """Name the formula that a policy's contacts are counted by: of visits none of the five of service levels."""
+    """Name the formula that a policy's contacts are counted by: visits have one of their own."""
     return {"first_response": policy.formula, "queue_wait": "visits_by_length"}.get(policy.metric, "answered_only")
 
 
@@ -72,7 +72,7 @@ class MinuteCounters:
     """The counters of all groups.
 
     `changed` has the groups whose sums changed since it was last taken, by their names: after a start that is all of
-    them, and looking each up again would take longer than judging it. One that is gone is there as it was last.
+    them, and looking each up again would take longer than judging it. A group that is gone is there as it last was.
     """
 
     def __init__(self, rules: Rules, alert_rules: AlertRules) -> None:
@@ -95,9 +95,9 @@ class MinuteCounters:
     def use(self, rules: Rules, alert_rules: AlertRules) -> None:
         """Count by other rules from now on, what was counted before included."""
         self._rules, self._alert_rules = rules, alert_rules
-        self._count_anew()
+        self._recount()
 
-    def _count_anew(self) -> None:
+    def _recount(self) -> None:
         self._in_minute.clear()
         self.changed.update(self.groups)
         self.groups = {}
@@ -115,7 +115,7 @@ class MinuteCounters:
         if not self._policies or policies_since(self._rules, self._now) != self._eras:
             self._renew_policies()
             if self.together != before:
-                self._count_anew()
+                self._recount()
         for window in self._windows.values():
             self._roll(window)
         for start in [start for start in self._in_minute if start < self._now - _KEPT_MS]:
@@ -228,7 +228,7 @@ class MinuteCounters:
         return window
 
     def _roll(self, window: Window) -> None:
-        """Have a window hold the panes of now: the groups that have counts in what enters and leaves change."""
+        """Move a window to the present panes; the groups that have counts in panes that enter or leave it change."""
         before, span = window.span, window_at(window.calendar, window.length_ms, pane_of(self._now))
         if span == before:
             return

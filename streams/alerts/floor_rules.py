@@ -1,7 +1,7 @@
 """The floor: the longest wait, the number waiting, and nobody available while somebody waits, in each queue.
 
-Whether anybody is available is judged by the free slots of the rule's agent group in the queue's channel, and where
-nobody's slots are known, by the agents who are available. Without any agent that Pulssi knows of it is not judged.
+Whether anybody is available is judged by the free slots of the rule's agent group in the queue's channel; where no
+slots are known, by the available agents. Where no agent is known, it is not judged.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -26,7 +26,7 @@ class Window:
 
 
 class Windows(NamedTuple):
-    """The windows that policies are judged over which have the same calendar and lengths."""
+    """The windows that policies with the same calendar and lengths are judged over."""
 
     windows: tuple[Window, ...] = ()
     #: The place of each length among them.
@@ -45,10 +45,10 @@ class Group:
         self.halves: dict[int, tuple[int, int]] = {}
         #: None: the policy is not in force now.
         self.policy: Policy | None = None
-        #: What the policy is judged by beside its attainment.
+        #: The burn rates that the policy is judged by, besides its attainment.
         self.burn_rates: tuple[BurnRate, ...] = ()
         self.windows = Windows()
-        #: From how many contacts on anything of it is judged over a window.
+        #: With fewer contacts than this in a window, nothing of the policy is judged over it.
         self.least_volume = 0
         #: Judged and bad of each window in turn, the longest last: it holds all the others.
         self.sums: list[int] = []

@@ -1,4 +1,4 @@
-"""The newest record of every alert, with those apart that a judgement has to look at.
+"""The newest record of every alert, and apart from them the alerts that a judgement has to look at.
 
 A day's resolved alerts are kept, a hundred times as many as those that fire: a judgement each second must not go
 through all of them.
@@ -17,7 +17,7 @@ class KnownAlerts(Mapping[str, Alert]):
         self._newest = {alert.key: alert for alert in alerts}
         #: Those that are pending or fire.
         self.live = {key: alert for key, alert in self._newest.items() if alert.state != "resolved"}
-        #: When each of the others was resolved; some came again since.
+        #: When each of the others was resolved; some of them began again since.
         self._over = [(_over_at(alert), key) for key, alert in self._newest.items() if key not in self.live]
         heapify(self._over)
 
@@ -35,7 +35,7 @@ class KnownAlerts(Mapping[str, Alert]):
 
     @property
     def watched(self) -> Iterator[str]:
-        """Name the keys whose causes have to be seen when they are clear; a contact's is seen while it lasts."""
+        """Name the keys whose causes are to be reported even when clear; a contact's is reported while it lasts."""
         return (key for key, alert in self.live.items() if alert.kind != "contact")
 
     def apply(self, changed: Iterable[Alert]) -> None:
@@ -51,7 +51,7 @@ class KnownAlerts(Mapping[str, Alert]):
     def forgotten(self, now: int, keep_ms: int, changed: Collection[str] = ()) -> list[str]:
         """Name the keys whose alerts have been resolved for so long, in order; they are named until `forget`.
 
-        What `changed` in the same judgement is not: it has come again.
+        Keys in `changed` are left out: their alerts began again in the same judgement.
         """
         found: set[str] = set()
         named: list[tuple[int, str]] = []

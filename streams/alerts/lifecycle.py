@@ -8,12 +8,12 @@
   that seems to wait may be the next event.
 - While figures are old, every alert but the pipeline's keeps its state, and is marked `held`; so does one whose cause
   cannot be judged for a reason of its own. What is pending then has to hold again once it is released.
-- People are told of an alert while it is not silenced, and of its resolution if and only if they were told that it
-  fires. People are notified of an alert that still fires when a silence ends.
+- People are notified of an alert while it is not silenced, and of its resolution if and only if they were notified
+  that it fires. They are also notified of an alert that still fires when a silence ends.
 
-Nothing is remembered but the records: whoever judges again from the newest ones gives the same, and judging twice at
-the same time gives nothing new. All times are UTC milliseconds. Where the clock was set back, a time that lies ahead
-counts as long past: no alert waits for the clock to come there again.
+Only the records are remembered: a judgement from the newest ones always gives the same, and a second judgement at the
+same time adds nothing. All times are UTC milliseconds. After the clock was set back, a time that lies ahead
+counts as long past, so that no alert waits until the clock reaches it again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +26,8 @@ from streams.alerts.known_alerts import KnownAlerts
 from streams.alerts.observation import Observation
 from streams.alerts.silences import silenced_by
 
-#: Reasons of firing records that people are told for, unless the alert is silenced.
-_TOLD: Final = frozenset({"first", "changed", "reminder", "unsilenced"})
+#: Reasons of firing records that people are notified for, unless the alert is silenced.
+_NOTIFIED: Final = frozenset({"first", "changed", "reminder", "unsilenced"})
 
 
 def changes(
@@ -49,10 +49,10 @@ def changes(
     return [record for key in keys for record in judge.records(before.get(key), observations.get(key))]
 
 
-def is_told(alert: Alert) -> bool:
-    """Tell whether a record is one that people are told of."""
+def is_notified(alert: Alert) -> bool:
+    """Say whether people are notified of a record."""
     if alert.state == "firing":
-        return alert.silenced_by is None and alert.reason in _TOLD
+        return alert.silenced_by is None and alert.reason in _NOTIFIED
     return alert.state == "resolved" and alert.notified
 
 
@@ -80,7 +80,7 @@ class _Judge:
             begins = alert is None or alert.state == "resolved"
             alert = record
             if begins and alert.id not in self._acknowledgements:
-                return  # it is as it is seen, and after a start very many begin
+                return  # nothing can follow now; after a start very many alerts begin, so this saves time
 
     def _next(self, alert: Alert | None, seen: Observation | None) -> Alert | None:
         cause = alert or seen
@@ -94,7 +94,7 @@ class _Judge:
             return None if held else self._after_pending(alert, seen)
         if held:
             return self._by_people(alert)
-        return self._resolved(alert, seen) or self._by_people(alert) or self._told_again(alert, seen)
+        return self._resolved(alert, seen) or self._by_people(alert) or self._notified_again(alert, seen)
 
     def _begun(self, alert: Alert | None, seen: Observation) -> Alert | None:
         """Begin where the cause holds and the last firing is over for long enough."""
@@ -166,7 +166,7 @@ class _Judge:
             return None
         return self._changed(alert, "resolved", seen, state="resolved", resolved_at=self._now)
 
-    def _told_again(self, alert: Alert, seen: Observation | None) -> Alert | None:
+    def _notified_again(self, alert: Alert, seen: Observation | None) -> Alert | None:
         if seen is not None and (
             (seen.condition, seen.severity, seen.dimensions) != (alert.condition, alert.severity, alert.dimensions)
         ):
@@ -179,9 +179,9 @@ class _Judge:
         every = self._timing.reminder_ms
         if every is None or alert.acknowledged_by is not None or alert.silenced_by is not None:
             return False
-        told = [change.at for change in alert.history if _is_telling(change)]
+        notified = [change.at for change in alert.history if _is_notification(change)]
         return not self._is_within(
-            max((at for at in (alert.fired_at or 0, *told) if at <= self._now), default=None), every
+            max((at for at in (alert.fired_at or 0, *notified) if at <= self._now), default=None), every
         )
 
     def _is_within(self, since: int | None, duration_ms: int) -> bool:
@@ -191,7 +191,7 @@ class _Judge:
     def _changed(
         self, alert: Alert, reason: Reason, seen: Observation | None = None, *, by: str | None = None, **fields: object
     ) -> Alert:
-        """Write the next record: what changes, and where it is seen again, its figures."""
+        """Write the next record: the changed fields, and the new figures of a cause that is seen now."""
         figures: dict[str, Any] = {}
         if seen is not None:  # a contact may be in another queue by now
             figures = {"measured": seen.measured, "contacts": list(seen.contacts), "dimensions": seen.dimensions}
@@ -203,16 +203,16 @@ class _Judge:
 
 
 def _newest(history: Sequence[Change]) -> list[Change]:
-    """Leave out the oldest change where there are too many, but never the last telling: reminders count from it."""
+    """Leave out the oldest change where there are too many, but never the last notification: reminders need it."""
     if len(history) <= HISTORY_AT_MOST:
         return list(history)
-    told = max((place for place, each in enumerate(history) if _is_telling(each)), default=None)
-    oldest = 1 if told == 0 else 0
+    last = max((place for place, each in enumerate(history) if _is_notification(each)), default=None)
+    oldest = 1 if last == 0 else 0
     return [*history[:oldest], *history[oldest + 1 :]]
 
 
-def _is_telling(change: Change) -> bool:
-    return change.state == "firing" and change.reason in _TOLD
+def _is_notification(change: Change) -> bool:
+    return change.state == "firing" and change.reason in _NOTIFIED
 
 
 def _by(silences: Sequence[Silence], silence_id: str) -> str:

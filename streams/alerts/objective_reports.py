@@ -17,7 +17,7 @@ from streams.alerts.groups import Counted
 from streams.alerts.objective_rules import Seen, attainment_verdict, attainment_window, burn_rate_of
 
 EVERY_MS: Final = 30_000
-#: Of one judgement, which comes each second: some 170 kB.
+#: Of one judgement, which comes each second: about 170 kB.
 RECORDS_AT_MOST: Final = 500
 #: Policies in queues that one judgement looks at.
 LOOKED_AT_AT_MOST: Final = 2_000
@@ -28,24 +28,24 @@ _WIDTH: Final = 4
 
 
 class Due(NamedTuple):
-    """What is to be written: records, and the keys of what is over."""
+    """What is to be written: records, and the keys of objectives that are over."""
 
     records: tuple[Objective, ...] = ()
     ended: tuple[bytes, ...] = ()
 
     def pairs(self) -> list[tuple[bytes, bytes | None]]:
         """Write them as records of the topic."""
-        told: list[tuple[bytes, bytes | None]] = [
+        records: list[tuple[bytes, bytes | None]] = [
             (encode_objective_key(_key(each)), each.model_dump_json().encode()) for each in self.records
         ]
-        return told + [(key, None) for key in self.ended]
+        return records + [(key, None) for key in self.ended]
 
 
-class _Told(NamedTuple):
-    """What was told of a policy in a queue, flat: there are very many."""
+class _Reported(NamedTuple):
+    """The last report of a policy in a queue, as flat tuples, since there are very many."""
 
     at: int
-    #: Of the windows, the same tuple for all that have the same.
+    #: The lengths of the windows: one tuple is shared by all groups with the same ones.
     lengths: tuple[int, ...]
     flat: tuple[int | str, ...]
 
@@ -58,21 +58,21 @@ class _Told(NamedTuple):
 
 
 class ObjectiveReports:
-    """What was told, and what is to be told. Silent until `begin`."""
+    """What was reported, and what is to be reported. Nothing is due until `begin`."""
 
     def __init__(self) -> None:
         self._begun = False
         self._clear()
 
     def _clear(self) -> None:
-        self._told: dict[Counted, _Told] = {}
+        self._reported: dict[Counted, _Reported] = {}
         self._lengths: dict[tuple[int, ...], tuple[int, ...]] = {}
         #: Changed since they were looked at, in the order of their changes.
         self._changed: dict[Counted, object] = {}
         #: Those that wait for their half minute, by its end.
         self._waiting: list[tuple[int, Counted]] = []
         self._is_waiting: set[Counted] = set()
-        #: Keys that were there before and were not reported since: those that remain in the end are over.
+        #: Keys that the topic had at `begin` and that were not reported since: those that remain in the end are over.
         self._former: set[bytes] | None = None
 
     def begin(self, counted: Iterable[Counted], former: Iterable[bytes]) -> None:
@@ -82,12 +82,12 @@ class ObjectiveReports:
         self._former, self._begun = set(former), True
 
     def note(self, changed: Mapping[Counted, object]) -> None:
-        """Note what changed: the keys."""
+        """Note the keys of what changed."""
         if self._begun:
             self._changed.update(changed)
 
     def due(self, seen_of: Callable[[Counted], Seen | None], rules: AlertRules, now: int) -> Due:
-        """Give what is to be written now, and count it as told; None of `seen_of` is what is not judged any more."""
+        """Give what is to be written now, and count it as reported; `seen_of` gives None for what is not judged."""
         records: list[Objective] = []
         ended: list[bytes] = []
         for counted in list(islice(self._changed, LOOKED_AT_AT_MOST)):
@@ -106,7 +106,7 @@ class ObjectiveReports:
         return Due(tuple(records), tuple(ended))
 
     def _take_former(self, ended: list[bytes]) -> None:
-        """Have what the topic has, and nothing is known of, be over."""
+        """End the objectives that the topic has and that are not judged any more."""
         while self._former and len(ended) < RECORDS_AT_MOST:
             ended.append(self._former.pop())
         if not self._former:
@@ -121,25 +121,25 @@ class ObjectiveReports:
         records: list[Objective],
         ended: list[bytes],
     ) -> None:
-        told = self._told.get(counted)
-        before = {} if told is None else told.figures()
+        reported = self._reported.get(counted)
+        before = {} if reported is None else reported.figures()
         figures = {} if seen is None else figures_of(seen, rules)
         if figures == before:
             return
-        at_once = told is None or _states(figures) != _states(before)
-        if told is not None and not at_once and now < told.at + EVERY_MS:
+        at_once = reported is None or _states(figures) != _states(before)
+        if reported is not None and not at_once and now < reported.at + EVERY_MS:
             if counted not in self._is_waiting:
                 self._is_waiting.add(counted)
-                heappush(self._waiting, (told.at + EVERY_MS, counted))
+                heappush(self._waiting, (reported.at + EVERY_MS, counted))
             return
         if seen is not None:
             changed = (length for length, of in figures.items() if of != before.get(length))
             records += (_objective(seen, length, figures[length], now) for length in changed)
             lengths = tuple(figures)
             lengths = self._lengths.setdefault(lengths, lengths)
-            self._told[counted] = _Told(now, lengths, tuple(chain.from_iterable(figures.values())))
+            self._reported[counted] = _Reported(now, lengths, tuple(chain.from_iterable(figures.values())))
         else:
-            self._told.pop(counted, None)
+            self._reported.pop(counted, None)
         policy, channel, queue = counted
         over = (ObjectiveKey(policy, cast("Channel", channel), queue, length) for length in before.keys() - figures)
         ended += map(encode_objective_key, over)

@@ -81,7 +81,7 @@ class Seen(NamedTuple):
 def judge(
     seen: Seen, rules: AlertRules, *, only_slipping: bool
 ) -> Iterator[tuple[str, Verdict, Condition, BurnRate | None]]:
-    """Give key, verdict, condition and burn rate of each objective of a group, of clear ones too unless told not to."""
+    """Give key, verdict, condition and burn rate of a group's objectives; `only_slipping` leaves out clear ones."""
     group, policy, hysteresis = seen.group, seen.policy, rules.timing.hysteresis
     if only_slipping and _is_without_bad(seen) and rules.intervals is None:
         return
@@ -112,7 +112,7 @@ def attainment_window(policy: Policy, rules: AlertRules) -> tuple[int, int]:
 def intervals_of(seen: Seen, min_volume: int) -> tuple[int, int]:
     """Count the whole half hours of the last 24 hours with enough contacts, and those that missed the objective."""
     end = half_of(seen.now)
-    first = end - REACH_MS + HALF_HOUR_MS  # of the one before, minutes are dropped already
+    first = end - REACH_MS + HALF_HOUR_MS  # the half hour before this one has lost minutes already
     counted = [
         (judged, bad)
         for start, (judged, bad) in seen.group.halves.items()
@@ -173,7 +173,7 @@ class ObjectiveRules:
         slipping = self._slipping
         looked_at: AbstractSet[Counted] = changed.keys()
         if self._rules.intervals is None:
-            # Most groups are told by this at once: all of them are looked at after a start.
+            # This rules out most groups at once: after a start all of them are looked at.
             looked_at = {of for of, group in changed.items() if group is not None and not group.cannot_slip()}
             looked_at |= contacts.breached.keys() & changed.keys()
             for counted in (slipping.keys() & changed.keys()) - looked_at:

@@ -22,22 +22,22 @@ class Observation(NamedTuple):
     contacts: tuple[CostlyContact, ...] = ()
     #: The cause holds.
     beyond: bool = True
-    #: It is better than its limit by so much that its alert may resolve; never while `beyond`.
+    #: It is so much better than its limit that its alert may resolve; never while `beyond`.
     clear: bool = False
     #: How long the cause has to hold before its alert fires.
     hold_ms: int = 0
-    #: It cannot be judged now, so that its alert keeps its state; then nothing else of it means anything.
+    #: It cannot be judged now, so that its alert keeps its state; the measured figures mean nothing then.
     held: bool = False
-    #: All that had happened to it when it was read is counted: until then no alert of it begins.
+    #: Everything is counted that had happened to it when it was read. Before that, no alert of it begins.
     settled: bool = True
 
 
 def alert_key(*parts: str) -> str:
-    """Write the key of a cause: a JSON array of what tells it apart, the condition or the kind first."""
+    """Write the key of a cause: a JSON array of what identifies it, the condition or the kind first."""
     return orjson.dumps(parts).decode()
 
 
 def key_parts(key: str) -> list[str]:
-    """Read what tells a cause apart."""
+    """Read what identifies a cause, from its key."""
     parts: list[str] = orjson.loads(key)
     return parts

@@ -78,15 +78,15 @@ class Crossing:
 
 
 class OpenContacts:
-    """What of open contacts crossed their targets. `changed` has the groups with other breaches since last cleared."""
+    """The targets that open contacts have crossed. `changed`: groups whose breaches changed since it was cleared."""
 
     def __init__(self) -> None:
         self._now = 0
         self._partitions: dict[SourcePartition, dict[bytes, Contact]] = {}
         #: When something crosses; None: the contact leaves.
         self._due = Deadlines[Contact, Crossing | None]()
-        #: Contacts and crossings by themselves: two partitions may have a contact of one id, where a source divides
-        #: its events otherwise than by their contact.
+        #: Keyed by the objects, not by contact ids: two partitions may have a contact of the same id, where a source
+        #: does not partition its events by contact.
         self._waiting: dict[tuple[str, str], dict[Contact, None]] = {}
         #: By alert key.
         self.crossings: dict[str, Crossing] = {}
@@ -126,7 +126,7 @@ class OpenContacts:
             return
         contact = self._partitions.setdefault(partition, {})[key] = Contact(key[1:].decode(), summary, self._round)
         if before is not None and self.is_settled(before) and before.waiting_since == contact.waiting_since:
-            contact.read_in = before.read_in  # or a customer who writes each second never settles
+            contact.read_in = before.read_in  # else a contact whose customer writes each second never settles
         if waits:
             self._waiting.setdefault((contact.channel, contact.queue), {})[contact] = None
         queues = {metric: queue for metric, _, queue in summary["clocks"]}
@@ -155,7 +155,7 @@ class OpenContacts:
         `as_of`: everything up to then is counted, UTC milliseconds; None: everything is.
         """
         self._now = max(self._now, now_ms)
-        if len(self._ended) == _ROUNDS_AT_MOST:  # it settles with the round after it, so a little later
+        if len(self._ended) == _ROUNDS_AT_MOST:  # that round settles with the one after it, a little later
             self._ended.pop()
         self._ended.append((self._round, self._now))
         self._round += 1

@@ -1,6 +1,6 @@
 """Pulssi itself: no events although the calendar is open, a part that is behind or away, dead letters that rise.
 
-The last weeks, which surges are judged by, are told of as a part that is away, where they are not known.
+Surges are judged by the last weeks. Where these are not known, they are reported as a part that is away.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,13 @@ from streams.core.business_time import business_ms, in_hours
 #: What an alert calls the last weeks in ClickHouse.
 PAST: Final = "clickhouse (last weeks)"
 
-#: A channel without an event on so many open days is not in use: nobody is to be called for it.
+#: A channel without an event on so many open days is not in use: its silence raises no alert.
 IN_USE_DAYS: Final = 7
 _DAY: Final = timedelta(days=1)
 
 
 class PartReading(NamedTuple):
-    """A part, such as a worker or a sink, as it was last heard of. UTC milliseconds."""
+    """A part, such as a worker or a sink, as its last sign of life said. UTC milliseconds."""
 
     seen_at: int
     #: How old the oldest record is that waits for it; 0: none waits.
@@ -36,11 +36,11 @@ class PipelineReading(NamedTuple):
     """Pulssi at a moment."""
 
     parts: Mapping[str, PartReading] = MappingProxyType({})
-    #: When the newest event of each channel that has had any occurred.
+    #: When the newest event of each channel occurred; without the channels that had none.
     last_event_at: Mapping[str, int] = MappingProxyType({})
     #: Dead letters within the time that the rule names.
     dead_letters: int = 0
-    #: Since when the last weeks are not known that surges are judged by; None: they are, or no rule asks for them.
+    #: Since when the last weeks, which surges are judged by, are not known; None: they are, or no rule needs them.
     no_past_since: int | None = None
 
 
@@ -73,8 +73,8 @@ def _no_events(
 def _is_in_use(calendar: Calendar, last: int, now: int) -> bool:
     """Tell whether events of a channel are expected: its last one is not more than some open days ago.
 
-    The days between that of the last event and today count, on which the calendar was open: a channel stays in use
-    over holidays, and one old event that was imported puts none into use.
+    Only open days between that of the last event and today count. So a channel stays in use over holidays, and one old
+    event that was imported puts no channel into use.
     """
     zone = ZoneInfo(calendar.hours[0].zone)
     day, today = _local(last, zone).date(), _local(now, zone).date()
@@ -101,12 +101,12 @@ def _parts(reading: PipelineReading, rules: PipelineRules, hysteresis: float, no
         behind = behind_ms >= rules.behind_ms
         measured = Measurement(value=behind_ms, limit=rules.behind_ms, unit="ms")
         clear = not behind and behind_ms <= rules.behind_ms * (1 - hysteresis)
-        if not away:  # what it was last heard to be behind says nothing then
+        if not away:  # its last known lag means nothing then
             yield _observation("part_behind", part, "critical", measured, rules, beyond=behind, clear=clear)
 
 
 def _no_past(since: int, rules: PipelineRules, now: int) -> Observation:
-    """Tell that surges are not judged; `PAST` is no part, and is not critical: all other rules go on without it."""
+    """Report that surges are not judged; this is not critical, as all other rules go on without the last weeks."""
     unheard_ms = max(0, now - since)
     measured = Measurement(value=unheard_ms, limit=rules.away_ms, unit="ms")
     return _observation("part_away", PAST, "warning", measured, rules, beyond=unheard_ms >= rules.away_ms)

@@ -40,7 +40,7 @@ def _of_maintenance(maintenance: Iterable[Maintenance], now: int) -> Iterator[Si
 
 
 def silenced_by(cause: Alert | Observation, already: str | None, silences: Sequence[Silence]) -> str | None:
-    """Name the silence that keeps an alert quiet: the one that does already, while it is in force, else the first."""
+    """Name the silence that keeps an alert quiet: the one that already does, while it is in force, else the first."""
     matching = [silence.silence_id for silence in silences if matches(silence, cause)]
     if already in matching:
         return already

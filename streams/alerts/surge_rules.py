@@ -21,7 +21,7 @@ from streams.core.business_time import in_hours
 from streams.live.windows import pane_of
 from streams.seasonal.past import HOUR_MS, Past, counts_at, same_times
 
-#: The mean of one week says nothing of how much weeks differ.
+#: One week does not show how much weeks differ.
 LEAST_WEEKS: Final = 2
 #: Standard deviations: windows overlap and queues are many, so that three would be reached each day by chance. With
 #: five, chance raises an alert on one of 60 days of a queue at most, by a simulation of contacts that come one by one.
@@ -36,13 +36,13 @@ class Expected(NamedTuple):
 
 
 def limit_of(rule: FloorRule, expected: Expected) -> float:
-    """Give from how many contacts on there is a surge; the mean itself is known only as well as its weeks tell it."""
+    """Give from how many contacts on there is a surge; few weeks give an uncertain mean, which raises the limit."""
     by_chance = expected.mean + DEVIATIONS * sqrt(expected.mean * (1 + 1 / expected.weeks))
     return max(rule.factor * expected.mean, rule.limit, by_chance)
 
 
 class KnownPast:
-    """The last weeks with what rules ask of them again and again; a new one for each reading."""
+    """The last weeks, with what rules often need of them; a new one is made for each reading."""
 
     def __init__(self, past: Past, zone: ZoneInfo) -> None:
         self._past = past
@@ -74,7 +74,7 @@ class KnownPast:
         queues = [queue for queue in self._of_tag.get(tag, ()) if _is_of(rule, *queue)]
         if not of_rule or (self._past.left_out and tag not in self._of_tag):
             return None
-        # Of several channels all have to be known: what others had is not all that there was.
+        # Every channel has to be known: the counts of some are not the whole.
         since = max(min(of_rule.values()), self._past.known_since(channel for channel, _ in of_rule))
         by_queue = [counts_at(self._past.tags[*queue, tag], since, times, HOUR_MS) for queue in queues]
         return _expected(tuple(map(sum, zip(*by_queue, strict=True))) if by_queue else counts_at({}, since, times))
@@ -101,9 +101,9 @@ def observations(
     now: int,
     watched: Collection[str],
 ) -> dict[str, Observation]:
-    """Report each surge, what is not clear of one, and those whose keys are watched.
+    """Report each surge, each cause that is not clear of one, and those whose keys are watched.
 
-    Without the last weeks those that are watched are held.
+    Without the last weeks the watched ones are held.
     """
     found: dict[str, Observation] = {}
     for rule in alert_rules.floor:
@@ -202,7 +202,7 @@ def _observation(rule: FloorRule, key: str, measured: Measurement) -> Observatio
 
 
 def _parts(key: str) -> tuple[str, ...]:
-    """Read what a key names beside its rule."""
+    """Read what a key names after its rule."""
     return tuple(key_parts(key)[2:])
 
 

@@ -48,7 +48,7 @@ class Trial:
         self._alert_rules = alert_rules
         self._past = past
         self._view = AlertView(rules, alert_rules)
-        # A recording of bad records alone is to be judged, too.
+        # A recording of only bad records is judged too.
         self._partitions = {
             source: PartitionState(source, 0, rules._replace(bad_record_share=1.0)) for source in SOURCES
         }

@@ -1,7 +1,7 @@
-"""All that alerts are judged by, in memory: it applies steps of the journals, and tells what is seen at a time.
+"""All that alerts are judged by, in memory: it applies steps of the journals, and reports what is seen at a time.
 
 As in the live view, a step that was read before changes nothing, and where a journal is read again from its beginning,
-what was known from it is removed. Steps come from outside, as do the times.
+what was known from it is removed. The caller gives the steps and the times.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -79,7 +79,7 @@ class AlertView:
 
     def _apply(self, partition: SourcePartition, channel: str, key: bytes, value: bytes | None) -> None:
         kind = key[:1]
-        if kind in PANES and value is not None:  # without a value it was evicted, and still counts
+        if kind in PANES and value is not None:  # a pane without a value was evicted, and still counts
             self.counters.update(partition, channel, key, value)
             self.arrivals.update(partition, channel, key, value)
         elif kind == CONTACT and value is None:
@@ -100,7 +100,7 @@ class AlertView:
         past: surge_rules.KnownPast | None = None,
         as_of: int | None = None,
     ) -> dict[str, Observation]:
-        """Tell what every rule sees at a time, which never goes back. Without the past no surge is judged.
+        """Give what every rule sees at a time, which never goes back. Without the past no surge is judged.
 
         `as_of`: everything that was produced up to then is counted, UTC milliseconds; None: everything is.
 
@@ -125,7 +125,7 @@ class AlertView:
         }
 
     def begin_reports(self, former: Iterable[bytes]) -> None:
-        """Report all objectives again; `former` are the keys of those that were told before."""
+        """Report all objectives again; `former` are the keys of those that were reported before."""
         self._reports.begin([*self.counters.groups, *self.contacts.breached], former)
 
     def objectives_due(self, now: int) -> Due:

@@ -16,7 +16,7 @@ from sinks.hooks.wording import cut, timestamp
 PATH: Final = "/api/v2/alerts"
 #: How often a firing alert is sent again.
 RESEND_EVERY_S: Final = 60
-#: How long it lives without: four may be lost.
+#: How long it fires without another sending: four may be lost.
 _LIVES_MS: Final = 5 * RESEND_EVERY_S * 1000
 #: How long a resolved alert is sent again.
 _RESOLVED_FOR_MS: Final = 300_000
@@ -34,7 +34,7 @@ def with_end(alerts: bytes, at_ms: int) -> bytes:
 
 
 def sent_again_ms(resolved_at: int | None, at_ms: int) -> int | None:
-    """Return when to send an alert again after it was sent at that time; None: its end was sent for long enough."""
+    """Return when to send an alert again after it was sent at that time; None: its end was sent long enough."""
     due = at_ms + RESEND_EVERY_S * 1000
     return due if resolved_at is None or due <= resolved_at + _RESOLVED_FOR_MS else None
 
@@ -63,6 +63,6 @@ def _alert(message: Message, alert: Alert, contacts: int, length: int) -> dict[s
     if message.dashboard is not None:
         made["generatorURL"] = message.dashboard
     if alert.resolved_at is not None:
-        # An end that equals its start is one, too, to Alertmanager and not to all that read from it.
+        # Alertmanager accepts an end that equals the start, but not every reader of its API does.
         made["endsAt"] = timestamp(max(alert.resolved_at, starts + 1))
     return made

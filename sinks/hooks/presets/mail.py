@@ -11,14 +11,14 @@ from schemas.alerts import Alert
 from sinks.hooks.messages import ContactLine, Message
 from sinks.hooks.wording import cut
 
-#: Servers that know no 8-bit text get none.
+#: Seven bits only, as some servers know no 8-bit text.
 _ASCII: Final = SMTP.clone(cte_type="7bit")
 _SUBJECT_AT_MOST: Final = 200
 _TEXT_AT_MOST: Final = 1_000
 
 
 def body(message: Message, delivery_id: str, sender: str, to: Sequence[str]) -> bytes:
-    """Write an e-mail whose `Message-ID` is made of the delivery's id, and whose thread of the alert's."""
+    """Write an e-mail. Its `Message-ID` is made of the delivery's id, its thread of the alert's id."""
     domain = sender.rpartition("@")[2]
     mail = EmailMessage(policy=_ASCII)
     mail["From"] = sender

@@ -16,7 +16,7 @@ _SECTION_AT_MOST: Final = 3_000
 _FALLBACK_AT_MOST: Final = 4_000
 #: So that a line with it, or with two, fits into a section.
 _LINK_AT_MOST: Final = 1_200
-#: Far from 40,000 characters, where Slack cuts a message.
+#: Far below 40,000 characters, where Slack cuts a message.
 _BODY_BYTES_AT_MOST: Final = 30_000
 
 _MARKS: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

@@ -246,7 +246,7 @@ ADAPTER: Final = Adapter(
         "handle": _JOINED,
         "talk": _JOINED,
         "resolution": Feed("part", "a chat ends once; there is no reopening"),
-        "untagged_resolved": Feed("part", "giosg's webhooks tell no tags, so every chat is without"),
+        "untagged_resolved": Feed("part", "giosg's webhooks have no tags, so every chat counts as untagged"),
         "bot_contained": Feed("part", "where `bots` names the users that are bots"),
     },
     hook=Hook(SharedSecret(), timeout_s=5.0),

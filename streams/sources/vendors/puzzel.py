@@ -283,7 +283,7 @@ ADAPTER: Final = Adapter(
         "first_response": _SECONDS,
         "abandoned": _SECONDS,
         "ivr_abandoned": _SECONDS,
-        "handle": Feed("part", "the time of speaking; where wrap-up ends is not told"),
+        "handle": Feed("part", "the time of speaking; the end of wrap-up is not known"),
         "talk": Feed("part", "with the time on hold in it"),
         "missed": FULL,
         "resolution": Feed("part", "of a call its end; of a ticket where the rule `closed` is set up"),

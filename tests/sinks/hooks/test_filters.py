@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from schemas.alerts import Alert, Dimensions
 from schemas.configuration.hook_models import Filter
 from sinks.hooks.destinations import Destination
-from sinks.hooks.filters import is_told_of_alert, is_told_of_tag
+from sinks.hooks.filters import wants_alert, wants_tag
 from sinks.hooks.messages import TaggedContact
 from tests.depth import examples
 from tests.sinks.hooks.alerts import FIRED, alert, alerts
@@ -40,14 +40,14 @@ def _to(*events: str, **given_filter: Any) -> Destination:  # noqa: ANN401 - any
 )
 def test_every_key_of_a_filter_has_to_fit(given_filter: dict[str, Any], told: bool) -> None:  # noqa: FBT001 - a table
     """What is left out fits all."""
-    assert is_told_of_alert(_to(**given_filter), alert()) == told
+    assert wants_alert(_to(**given_filter), alert()) == told
 
 
 def test_an_alert_of_a_tag() -> None:
     """Tags are compared in their normal form; an alert for all queues is not one of a certain queue."""
     of_a_tag = alert(dimensions=Dimensions(tag="LEAD "))
-    assert is_told_of_alert(_to(tags=["lead"]), of_a_tag)
-    assert not is_told_of_alert(_to(queues=["billing"]), of_a_tag)
+    assert wants_alert(_to(tags=["lead"]), of_a_tag)
+    assert not wants_alert(_to(queues=["billing"]), of_a_tag)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_an_alert_of_a_tag() -> None:
 )
 def test_what_is_worth_telling(changed: dict[str, Any], told: bool) -> None:  # noqa: FBT001 - a table
     """Nothing new in a silence, but the end of what was told before; no end of what was never told."""
-    assert is_told_of_alert(_to(), alert(**changed)) == told
+    assert wants_alert(_to(), alert(**changed)) == told
 
 
 @settings(max_examples=examples(150))
@@ -77,8 +77,8 @@ def test_what_is_worth_telling(changed: dict[str, Any], told: bool) -> None:  # 
 def test_a_narrower_filter_tells_no_more(about: Alert) -> None:
     """Whatever passes a filter passes without one; and a destination for tags hears of no alert."""
     narrow = _to(severities=["critical"], channels=["call"], states=["firing", "resolved"])
-    assert not is_told_of_alert(narrow, about) or is_told_of_alert(_to(), about)
-    assert not is_told_of_alert(_to("tags", tags=["lead"]), about)
+    assert not wants_alert(narrow, about) or wants_alert(_to(), about)
+    assert not wants_alert(_to("tags", tags=["lead"]), about)
 
 
 @pytest.mark.parametrize(
@@ -95,5 +95,5 @@ def test_a_narrower_filter_tells_no_more(about: Alert) -> None:
 def test_tags(given_filter: dict[str, Any], told: bool) -> None:  # noqa: FBT001 - a table
     """By tag, channel and queue; only where tags are asked for."""
     tagged = TaggedContact("desk:1", "chat", "sales", "LEAD", FIRED)
-    assert is_told_of_tag(_to("tags", **given_filter), tagged) == told
-    assert not is_told_of_tag(_to("alerts", **given_filter), tagged)
+    assert wants_tag(_to("tags", **given_filter), tagged) == told
+    assert not wants_tag(_to("alerts", **given_filter), tagged)

@@ -22,7 +22,7 @@ from schemas.alerts import (
     decode_alert,
 )
 from streams.alerts.known_alerts import KnownAlerts
-from streams.alerts.lifecycle import changes, is_told
+from streams.alerts.lifecycle import changes, is_notified
 from streams.alerts.observation import Observation
 from tests.depth import examples
 from tests.oracle.alerts import Moment, Sight, Times, Told, records
@@ -168,7 +168,7 @@ def test_any_course_with_restarts_and_repetitions_equals_a_plain_batch(drawn: li
 
 
 def _reasons(alerts: list[Alert]) -> list[tuple[str, str, bool]]:
-    return [(alert.state, alert.reason, is_told(alert)) for alert in alerts]
+    return [(alert.state, alert.reason, is_notified(alert)) for alert in alerts]
 
 
 def test_a_cause_has_to_hold_before_it_fires() -> None:
@@ -281,13 +281,13 @@ def test_a_resolution_is_told_if_and_only_if_the_firing_was() -> None:
     assert engine.log[1].history[-1].by == "ann"
 
 
-def test_at_a_silences_end_what_still_fires_is_told() -> None:
+def test_at_a_silences_end_what_still_fires_is_notified() -> None:
     """And what is over by then is not."""
     engine = Engine()
     engine.judge(T0, seen("floor"), seen("objective"), silences=(silence("floor"), silence("objective")))
     engine.judge(T0 + MINUTE, seen("floor"), seen("objective"), silences=(silence("floor"), silence("objective")))
     engine.judge(T0 + 2 * MINUTE, seen("floor"))
-    ended = [(alert.key, alert.reason, is_told(alert)) for alert in engine.log if alert.at == T0 + 2 * MINUTE]
+    ended = [(alert.key, alert.reason, is_notified(alert)) for alert in engine.log if alert.at == T0 + 2 * MINUTE]
     assert ended == [("floor", "unsilenced", True), ("objective", "resolved", False)]
     assert _reasons(engine.judge(T0 + 3 * MINUTE)) == [("resolved", "resolved", True)]
 
@@ -349,7 +349,7 @@ def test_a_contact_that_is_passed_on_takes_its_alert_along() -> None:
     engine.judge(T0, seen("contact"))
     moved = seen("contact")._replace(dimensions=Dimensions(channel="chat", queue="other"))
     (changed,) = engine.judge(T0 + SECOND, moved)
-    assert (changed.reason, changed.dimensions.queue, is_told(changed)) == ("changed", "other", True)
+    assert (changed.reason, changed.dimensions.queue, is_notified(changed)) == ("changed", "other", True)
     assert engine.judge(T0 + 2 * SECOND, moved) == []
     (quiet,) = engine.judge(T0 + 3 * SECOND, moved, silences=(silence("other"),))
     assert (quiet.reason, quiet.silenced_by) == ("silenced", "s-other")

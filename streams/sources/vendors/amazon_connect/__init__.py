@@ -86,7 +86,7 @@ def _joined(each: list[Mapped]) -> Mapped:
 
 
 _NO_MESSAGES: Final = Feed(
-    "part", "calls in full; chats by the agent's acceptance, until a record with chat metrics tells the first reply"
+    "part", "calls in full; chats by the agent's acceptance, until a record with chat metrics has the first reply"
 )
 
 ADAPTER: Final = Adapter(
@@ -106,7 +106,7 @@ ADAPTER: Final = Adapter(
         "hold": Feed("part", "how long it was, not when"),
         "wrap": Feed("part", "unless COMPLETED is lost and no record comes"),
         "talk": FULL,
-        "transferred": Feed("part", "contact events do not tell who transferred: the agent who was connected"),
+        "transferred": Feed("part", "contact events do not name who transferred: the connected agent counts"),
         "missed": Feed("part", "only from agent events"),
         "resolution": FULL,
         "untagged_resolved": Feed("part", "Connect has no tags of contacts: all are untagged"),

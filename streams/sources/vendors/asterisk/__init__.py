@@ -52,7 +52,7 @@ ADAPTER: Final = Adapter(
         {
             "waiting": FULL,
             "handling": FULL,
-            "agents": Feed("part", "logged in, paused, off; not busy, and the groups are not told"),
+            "agents": Feed("part", "logged in, paused, off; not busy, and without groups"),
         }
     ),
 )

@@ -119,7 +119,7 @@ ADAPTER: Final = Adapter(
         "tagged": FULL,
         "any_tag": Feed("part", "at the ticket's last update, as every update states its tags"),
         "untagged_resolved": FULL,
-        "rated": Feed("part", "by import only: no webhook tells a rating"),
+        "rated": Feed("part", "by import only: no webhook has a rating"),
         "bot_contained": Feed("part", "where `bots` names the users that are bots"),
     },
 )

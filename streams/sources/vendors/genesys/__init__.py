@@ -54,7 +54,7 @@ def _joined(each: list[Mapped]) -> Mapped:
 
 
 _REPLIES: Final = Feed(
-    "part", "calls in full; chats by their acceptance, until a conversation tells response times; e-mail only by these"
+    "part", "calls in full; chats by their acceptance, until a conversation has response times; e-mail only by these"
 )
 
 ADAPTER: Final = Adapter(
@@ -75,7 +75,7 @@ ADAPTER: Final = Adapter(
         "wrap": FULL,
         "talk": FULL,
         "transferred": FULL,
-        "missed": Feed("part", "live only where the way in which the offer ended tells it"),
+        "missed": Feed("part", "live only where the way in which the offer ended shows it"),
         "resolution": FULL,
         "tagged": Feed("part", "wrap-up codes, by their ids"),
         "any_tag": Feed("part", "wrap-up codes, by their ids"),

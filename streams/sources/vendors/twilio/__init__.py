@@ -71,7 +71,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 _MESSAGES: Final = Feed("part", "only with Conversations webhooks: TaskRouter knows no messages")
-_HOLDS: Final = Feed("part", "TaskRouter tells no holds: talk has them in it")
+_HOLDS: Final = Feed("part", "TaskRouter reports no holds: talk includes them")
 
 ADAPTER: Final = Adapter(
     name="twilio",

@@ -53,7 +53,7 @@ def map_ticket(payload: Payload, account: AccountRules, answers: Mapping[Request
     return Mapped(tuple(ticket.events.events))
 
 
-_BY_IMPORT: Final = Feed("part", "tags come with an import only: webhooks do not tell them")
+_BY_IMPORT: Final = Feed("part", "tags come with an import only: webhooks have none")
 _VISITS: Final = Feed("part", "the wait for the first reply; later moves to another group come with an import only")
 
 ADAPTER: Final = Adapter(

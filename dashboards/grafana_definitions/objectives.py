@@ -74,10 +74,13 @@ ORDER BY "short_excluded" ASC NULLS LAST, channel, queue"""
 
 
 def breaches_by_policy(site: Site) -> str:
-    """What was late in the range, by policy and queue: how many, and how far the worst was beyond its target."""
+    """What was late in the range, by policy and queue: how many, and how far the worst was beyond its target.
+
+    The latter is by the clocks of the policies as they are written now: samples do not say by which they were judged.
+    """
     return f"""SELECT policy, sample, channel, queue,
   count() AS "Judged", countIf(within = false) AS "Late", "Late" / "Judged" AS "Share late",
-  maxIf({held_ms(site)} - target_ms, within = false) / 1000 AS "Worst beyond"
+  maxIf({held_ms(site)} - target_ms AS beyond_ms, within = false AND beyond_ms > 0) / 1000 AS "Worst beyond"
 FROM samples
 WHERE {in_range("at")} AND within IS NOT NULL AND {SELECTED}
 GROUP BY policy, sample, channel, queue

@@ -234,6 +234,17 @@ def test_how_late_the_worst_was_by_the_policys_clock(database: Settings, client:
             assert (row["Late"], row["Worst beyond"]) == (1, hours * 3_600)
 
 
+def test_what_a_changed_clock_does_not_find_late_is_not_beyond(database: Settings, client: Client) -> None:
+    """It was judged late by the former clock, and stays late; how far, the new clock does not say."""
+    mail = Policy("mail", "resolution", 4 * HOUR, 0.9, "call", clock="calendar", calendar=OFFICE)
+    times_ms: dict[str, Any] = {"value_ms": 65 * HOUR, "business_ms": 3 * HOUR, "target_ms": 4 * HOUR}
+    late = sample(1, sample="resolution", channel="call", queue="q", at=T0, within=False, policy="mail", **times_ms)
+    write(database, Batch(samples=[late]))
+    over = Range(T0 // 1_000, T0 // 1_000 + 60)
+    (row,) = _ask(client, "Late in the range, by policy", over, Site(rules=Rules(policies=(mail,))))
+    assert (row["Late"], row["Worst beyond"]) == (1, None)
+
+
 def test_the_objective_of_a_queue_is_that_in_force(database: Settings, client: Client) -> None:
     """At the end of the range: neither of policies to come, nor of those that were replaced."""
     write(database, _happened("first_response", T0))

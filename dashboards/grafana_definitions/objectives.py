@@ -16,6 +16,7 @@ from dashboards.grafana_definitions.pieces import (
     held_ms,
     in_range,
     quote,
+    step_of,
     window_of,
 )
 from dashboards.grafana_definitions.site import Site
@@ -105,7 +106,7 @@ def attained_over_time(site: Site, policy: Policy) -> str:
         f"(SELECT channel, queue FROM objective_history WHERE {of}"
         " GROUP BY channel, queue ORDER BY min(attained_live), queue LIMIT 8)"
     )
-    return f"""SELECT $__timeInterval(at) AS time, if(queue = '', channel, concat(channel, ' · ', queue)) AS line,
+    return f"""SELECT {step_of("at")} AS time, if(queue = '', channel, concat(channel, ' · ', queue)) AS line,
   argMax(attained_live, at) AS level
 FROM objective_history
 WHERE {of} AND (channel, queue) IN {worst}

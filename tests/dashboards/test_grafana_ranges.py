@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from tests.sinks.rows import contact, event, pane, sample, write
 
 HOUR: Final = 3_600_000
 T0: Final = ms("2026-06-01T12:00Z")
+SAVED: Final = "Minutes in which gauges were saved"
 
 
 def _panel(title: str, site: Site = SITE) -> Json:
@@ -200,6 +201,45 @@ def test_events_are_in_the_order_in_which_they_count(database: Settings, client:
     write(database, Batch(events=rows))
     shown = _ask(client, "Its events", Range(0, 1), contact=["a:1"])
     assert "".join(row["Id"] for row in shown) == "fidcebahg"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "step_s"),
+    [
+        ("Europe/Helsinki", "2026-10-25", 60),
+        ("Europe/Helsinki", "2026-10-25", 7_200),
+        ("Europe/Helsinki", "2026-10-25", 43_200),
+        ("Europe/Helsinki", "2026-10-25", 86_400),
+        ("Australia/Lord_Howe", "2026-04-05", 3_600),
+        ("Asia/Kathmandu", "2026-01-01", 1_200),
+        ("Asia/Kathmandu", "2026-01-01", 3_600),
+    ],
+)
+@pytest.mark.usefixtures("database")
+def test_gauges_have_every_step_of_the_chosen_zone(client: Client, zone: str, day: str, step_s: int) -> None:
+    """Each once, with the highest minute in it; a step in which nobody looked is a gap."""
+    begin = round(datetime.fromisoformat(f"{day}T00:00+00:00").timestamp()) - 7_000
+    over = Range(begin, begin + 2 * 86_400, step_s)
+    minutes = range(begin // 60 * 60 + 60, over.end, 60)
+    asked = f"SELECT toUnixTimestamp(pulssi_local_step(toDateTime(arrayJoin({[begin, *minutes]})), {step_s}, '{zone}'))"
+    expected: dict[int, int | None] = dict.fromkeys(row[0] for row in client.query(asked).result_rows)
+    seen = [at for at in minutes if begin + 30_000 < at < begin + 60_000 or at > over.end - 30_000]
+    rows = [(at, waiting) for waiting, at in enumerate(seen, 1)]
+    client.command(
+        "INSERT INTO gauge_history_rows (at, channel, queue, waiting)"  # noqa: S608 - numbers alone go in here
+        f" SELECT toDateTime64(row.1, 3, 'UTC'), 'call', 'q', row.2 FROM (SELECT arrayJoin({rows}) AS row)"
+    )
+    steps = f"SELECT toUnixTimestamp(pulssi_local_step(toDateTime(arrayJoin({seen})), {step_s}, '{zone}'))"
+    for (step,), (_, waiting) in zip(client.query(steps).result_rows, rows, strict=True):
+        expected[step] = waiting
+    found = _ask(client, "Waiting · $channel", over, channel=["call"], tz=[zone])
+    assert {row["queue"] for row in found} == {"q"}
+    assert [(round(row["time"].replace(tzinfo=UTC).timestamp()), row["contacts"]) for row in found] == sorted(
+        expected.items()
+    )
+    assert step_s == 86_400 or None in expected.values()
+    saved = {round(row["time"].replace(tzinfo=UTC).timestamp()) for row in _ask(client, SAVED, over, tz=[zone])}
+    assert saved == {step for step, waiting in expected.items() if waiting}
 
 
 OFFICE: Final = Calendar("office", (Hours("UTC", ((Span(480, 1_020),),) * 5 + ((),) * 2),))

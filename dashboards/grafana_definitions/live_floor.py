@@ -39,6 +39,7 @@ HANDLE: Final = "Handle time: talk, hold and wrap-up of one agent's segment, cou
 QUANTILE: Final = "Percentiles come from merged histograms and are within 1 % of exact."
 STEP: Final = "Steps follow the clock of the chosen time zone; the last one is still filling."
 _BY_MINUTE: Final = "As it was at each minute's turn; of a longer step the highest minute. A gap: none was saved then."
+_ALL_OF_QUEUE: Final = "Of all priorities and teams, whichever are chosen."
 _LARGEST: Final = "`Lines by` chooses between channels and queues; the eight with most are shown."
 
 ORANGE_FROM_1: Final = thresholds("text", (1, "orange"))
@@ -145,8 +146,7 @@ def _gauge(title: str, text: str, gauge: str) -> Json:
     return repeated(
         lines(
             f"{title} · $channel",
-            f"{text} {_BY_MINUTE} The eight queues with most, with contacts of all priorities and teams. Steps of two "
-            "hours and more begin at whole hours of UTC.",
+            f"{text} {_BY_MINUTE} The eight queues with most. {_ALL_OF_QUEUE} {STEP}",
             queries.gauge_over_time(gauge),
             name="queue",
             style=_STEPS,
@@ -175,7 +175,7 @@ def _now(site: Site) -> Iterator[Row]:
             5,
             stat(
                 "Waiting now",
-                "Contacts in a queue, or whose clock runs without a first response, at this moment.",
+                f"Contacts in a queue, or whose clock runs without a first response, at this moment. {_ALL_OF_QUEUE}",
                 queries.WAITING,
                 colours=ORANGE_FROM_1,
             ),
@@ -185,7 +185,7 @@ def _now(site: Site) -> Iterator[Row]:
             stat(
                 "Longest wait now",
                 "How long the one who waits longest has waited; 0 where nobody waits. Where figures are old: at "
-                "their time.",
+                f"their time. {_ALL_OF_QUEUE}",
                 queries.LONGEST_WAIT,
                 unit=CLOCK,
             ),
@@ -247,7 +247,7 @@ def _now(site: Site) -> Iterator[Row]:
                 "Now, by queue, the worst first",
                 "Waiting: in a queue or without a first response. Awaiting: the customer wrote last. At risk: close "
                 "to the first response's target; breached: beyond it. Open: neither resolved, abandoned nor "
-                "disconnected. Handling: agents' open segments.",
+                f"disconnected. Handling: agents' open segments. {_ALL_OF_QUEUE}",
                 queries.NOW_BY_QUEUE,
                 (
                     *QUEUE,

@@ -16,6 +16,7 @@ from dashboards.grafana_definitions.pieces import (
     held_ms,
     in_range,
     quote,
+    step_of,
     window_of,
 )
 from dashboards.grafana_definitions.site import Site
@@ -74,10 +75,13 @@ ORDER BY "short_excluded" ASC NULLS LAST, channel, queue"""
 
 
 def breaches_by_policy(site: Site) -> str:
-    """What was late in the range, by policy and queue: how many, and how far the worst was beyond its target."""
+    """What was late in the range, by policy and queue: how many, and how far the worst was beyond its target.
+
+    The latter is by the clocks of the policies as they are written now: samples do not say by which they were judged.
+    """
     return f"""SELECT policy, sample, channel, queue,
   count() AS "Judged", countIf(within = false) AS "Late", "Late" / "Judged" AS "Share late",
-  maxIf({held_ms(site)} - target_ms, within = false) / 1000 AS "Worst beyond"
+  maxIf({held_ms(site)} - target_ms AS beyond_ms, within = false AND beyond_ms > 0) / 1000 AS "Worst beyond"
 FROM samples
 WHERE {in_range("at")} AND within IS NOT NULL AND {SELECTED}
 GROUP BY policy, sample, channel, queue
@@ -102,7 +106,7 @@ def attained_over_time(site: Site, policy: Policy) -> str:
         f"(SELECT channel, queue FROM objective_history WHERE {of}"
         " GROUP BY channel, queue ORDER BY min(attained_live), queue LIMIT 8)"
     )
-    return f"""SELECT $__timeInterval(at) AS time, if(queue = '', channel, concat(channel, ' · ', queue)) AS line,
+    return f"""SELECT {step_of("at")} AS time, if(queue = '', channel, concat(channel, ' · ', queue)) AS line,
   argMax(attained_live, at) AS level
 FROM objective_history
 WHERE {of} AND (channel, queue) IN {worst}

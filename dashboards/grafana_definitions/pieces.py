@@ -1,8 +1,7 @@
 """Pieces that the dashboards' questions share: what is chosen, the steps of time, and figures of merged panes.
 
-Grafana puts the dashboard's range in for `$__timeFilter`, the width of a step for `$__timeInterval` and
-`$__interval_s`, and what the viewer chose for the variables. Only the views are asked; counters and histograms are
-merged, and no averages.
+Grafana puts the dashboard's range in for `$__timeFilter`, the width of a step for `$__interval_s`, and what
+the viewer chose for the variables. Only the views are asked; counters and histograms are merged, and no averages.
 """
 
 # ruff: noqa: S608 - these queries are written to files: nothing that a user types goes in here
@@ -65,13 +64,25 @@ RANGE_FROM: Final = "toStartOfMinute($__fromTime + 59)"
 RANGE_UNTIL: Final = "toStartOfMinute($__toTime + 60)"
 LINE_NAME: Final = f"if({chosen('by')} = 'queue', concat(channel, ' · ', queue), channel)"
 TIME_ZONE: Final = chosen("tz")
-#: By the wall clock of the zone that is chosen.
-STEP: Final = f"pulssi_local_step(pane_start, $__interval_s, {TIME_ZONE})"
-#: Every step of the range, of each line by itself; what has no row in it is NULL, which is a gap.
-FILL_GAPS: Final = (
-    f"WITH FILL FROM toDateTime(intDiv(toUInt32($__fromTime), $__interval_s) * $__interval_s, {TIME_ZONE})"
-    " TO toDateTime($__toTime, 'UTC') STEP toIntervalSecond($__interval_s)"
-)
+
+
+def step_of(at: str) -> str:
+    """Write as SQL the step that a time is in, by the wall clock of the zone that is chosen."""
+    return f"pulssi_local_step({at}, $__interval_s, {TIME_ZONE})"
+
+
+STEP: Final = step_of("pane_start")
+#: Clocks change at whole half hours of UTC: no step of more than half an hour lies between two of these moments.
+_MOMENTS_APART_S: Final = "least($__interval_s, 1800)"
+#: A subquery: every step of the range, as `time`.
+EVERY_STEP: Final = f"""(
+    SELECT DISTINCT {step_of("moment")} AS time
+    FROM (
+      SELECT toDateTime(greatest(toUnixTimestamp($__fromTime), least(toUnixTimestamp($__toTime) - 1, arrayJoin(range(
+        intDiv(toUnixTimestamp($__fromTime), {_MOMENTS_APART_S}) * {_MOMENTS_APART_S},
+        toUnixTimestamp($__toTime) + {_MOMENTS_APART_S}, {_MOMENTS_APART_S})))), 'UTC') AS moment
+    )
+  )"""
 #: Now, or the time of the figures where they are old.
 AS_OF: Final = "(SELECT as_of FROM freshness)"
 

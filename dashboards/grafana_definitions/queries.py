@@ -9,7 +9,7 @@ from typing import Final
 from dashboards.grafana_definitions.pieces import (
     AS_OF,
     EVERY_CHANNEL,
-    FILL_GAPS,
+    EVERY_STEP,
     FORMULA,
     IN_RANGE,
     LAST_MOMENT,
@@ -25,6 +25,7 @@ from dashboards.grafana_definitions.pieces import (
     largest_lines,
     of_place,
     seconds,
+    step_of,
 )
 from dashboards.grafana_definitions.site import Site
 
@@ -246,12 +247,14 @@ def gauge_over_time(gauge: str) -> str:
         f"(SELECT queue FROM gauge_history WHERE $__timeFilter(at) AND {PLACE_IN_PANEL}"
         f" GROUP BY queue ORDER BY max({gauge}) DESC, queue LIMIT 8)"
     )
-    return f"""SELECT time, queue, contacts
+    return f"""SELECT time, queue, max(minute) AS contacts
 FROM (
-  SELECT toDateTime($__timeInterval(at), 'UTC') AS time, queue, toNullable(max({gauge})) AS contacts
+  SELECT {step_of("at")} AS time, queue, toNullable({gauge}) AS minute
   FROM gauge_history
   WHERE $__timeFilter(at) AND {PLACE_IN_PANEL} AND queue IN {largest}
-  GROUP BY time, queue
-  ORDER BY queue, time {FILL_GAPS}
+  UNION ALL
+  SELECT time, queue, NULL
+  FROM {EVERY_STEP} AS steps CROSS JOIN {largest} AS queues
 )
+GROUP BY time, queue
 ORDER BY time, queue"""

@@ -89,8 +89,9 @@ def sla(site: Site) -> Json:
     breaches = table(
         "Late in the range, by policy",
         "What was held against a target in the range and came later. Worst beyond: how far the worst was beyond its "
-        "target, by the policy's clock in force at that time. After a change of `clock` or `pauses` without "
-        "`valid_from`, older samples are shown by the new clock.",
+        "target, by the policy's clock in force at that time. Samples do not say by which clock they were "
+        "judged. After a change of `clock` or `pauses` without `valid_from`, Worst beyond reads older samples by the "
+        "new clock, and is empty where none is late by it. Late and Share late stay as they were judged.",
         objectives.breaches_by_policy(site),
         (
             POLICY,

@@ -156,7 +156,11 @@ class PolicyEntry(Section):
     )
     window: JudgedWindow | None = _key("Over how long the objective is judged, in open time, at most 24h.")
     minimum_volume: Annotated[int, Field(ge=0)] = _key("From how many contacts in the window on it is judged.", 0)
-    valid_from: Moment | None = _key("From then on; a day begins in the centre's time zone.")
+    valid_from: Moment | None = _key(
+        "From then on; a day begins in the centre's time zone. Change `clock`, `pauses`, or whether there is a "
+        "`calendar`, only with `valid_from`: samples do not say by which clock they were judged, and without it "
+        "Grafana reads older samples by the new clock."
+    )
     valid_until: Moment | None = _key("Until then; of a day, until it begins.")
 
     @model_validator(mode="after")

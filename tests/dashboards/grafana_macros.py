@@ -50,8 +50,6 @@ def expand(sql: str, over: Range, chosen: Mapping[str, list[str]] | None = None)
     sql = re.sub(r"\$__conditionalAll\((.+?), \$(\w+)\)", conditional, sql)
     sql = re.sub(r"\$\{(\w+)(?::(\w+))?\}", values, sql)
     sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= {start} AND \1 <= {end}", sql)
-    step = rf"toStartOfInterval(toDateTime(\1), INTERVAL {over.step_s} second)"
-    sql = re.sub(r"\$__timeInterval\((\w+)\)", step, sql)
     sql = sql.replace("$__fromTime", start).replace("$__toTime", end).replace("$__interval_s", str(over.step_s))
     assert "$" not in sql, f"a macro or a variable that is not known: {sql}"
     return sql

@@ -22,12 +22,13 @@ CELL_EDGES: Final = 15
 NARROW: Final = dict.fromkeys("fijlrt -", 5.0)
 WIDE: Final = dict.fromkeys("mwMWO", 12.0)
 LETTER: Final = 8.4
-#: What only a running installation has: agents heard of today, alerts, deliveries, polled sources, who is late.
+#: What only a running installation has: agents heard of today, alerts, deliveries, polled sources, who is late, gauges.
 NOT_SIMULATED: Final = {
     *("Agents now, by group and status", "Agents' slots now, by group and channel", "Alerts of Pulssi itself"),
     *("Deliveries in the range", "Polled sources", "Surges in the range", "Critical alerts that fire", "Late now"),
     *("Queues' own service level", "Growth", "Forecast error by queue", "Positions needed"),
     *("The busiest half hour of each queue", "Not in the positions, and why"),
+    *("Waiting ·", "Beyond the target ·", "Awaiting a reply ·"),
 }
 
 

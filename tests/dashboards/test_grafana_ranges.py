@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from tests.sinks.rows import contact, event, pane, sample, write
 
 HOUR: Final = 3_600_000
 T0: Final = ms("2026-06-01T12:00Z")
+SAVED: Final = "Minutes in which gauges were saved"
 
 
 def _panel(title: str, site: Site = SITE) -> Json:
@@ -202,6 +203,45 @@ def test_events_are_in_the_order_in_which_they_count(database: Settings, client:
     assert "".join(row["Id"] for row in shown) == "fidcebahg"
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "step_s"),
+    [
+        ("Europe/Helsinki", "2026-10-25", 60),
+        ("Europe/Helsinki", "2026-10-25", 7_200),
+        ("Europe/Helsinki", "2026-10-25", 43_200),
+        ("Europe/Helsinki", "2026-10-25", 86_400),
+        ("Australia/Lord_Howe", "2026-04-05", 3_600),
+        ("Asia/Kathmandu", "2026-01-01", 1_200),
+        ("Asia/Kathmandu", "2026-01-01", 3_600),
+    ],
+)
+@pytest.mark.usefixtures("database")
+def test_gauges_have_every_step_of_the_chosen_zone(client: Client, zone: str, day: str, step_s: int) -> None:
+    """Each once, with the highest minute in it; a step in which nobody looked is a gap."""
+    begin = round(datetime.fromisoformat(f"{day}T00:00+00:00").timestamp()) - 7_000
+    over = Range(begin, begin + 2 * 86_400, step_s)
+    minutes = range(begin // 60 * 60 + 60, over.end, 60)
+    asked = f"SELECT toUnixTimestamp(pulssi_local_step(toDateTime(arrayJoin({[begin, *minutes]})), {step_s}, '{zone}'))"
+    expected: dict[int, int | None] = dict.fromkeys(row[0] for row in client.query(asked).result_rows)
+    seen = [at for at in minutes if begin + 30_000 < at < begin + 60_000 or at > over.end - 30_000]
+    rows = [(at, waiting) for waiting, at in enumerate(seen, 1)]
+    client.command(
+        "INSERT INTO gauge_history_rows (at, channel, queue, waiting)"  # noqa: S608 - numbers alone go in here
+        f" SELECT toDateTime64(row.1, 3, 'UTC'), 'call', 'q', row.2 FROM (SELECT arrayJoin({rows}) AS row)"
+    )
+    steps = f"SELECT toUnixTimestamp(pulssi_local_step(toDateTime(arrayJoin({seen})), {step_s}, '{zone}'))"
+    for (step,), (_, waiting) in zip(client.query(steps).result_rows, rows, strict=True):
+        expected[step] = waiting
+    found = _ask(client, "Waiting · $channel", over, channel=["call"], tz=[zone])
+    assert {row["queue"] for row in found} == {"q"}
+    assert [(round(row["time"].replace(tzinfo=UTC).timestamp()), row["contacts"]) for row in found] == sorted(
+        expected.items()
+    )
+    assert step_s == 86_400 or None in expected.values()
+    saved = {round(row["time"].replace(tzinfo=UTC).timestamp()) for row in _ask(client, SAVED, over, tz=[zone])}
+    assert saved == {step for step, waiting in expected.items() if waiting}
+
+
 OFFICE: Final = Calendar("office", (Hours("UTC", ((Span(480, 1_020),),) * 5 + ((),) * 2),))
 CALLS: Final = Policy("calls", "first_response", 20_000, 0.8, channel="call")
 VIP: Final = Policy("vip", "first_response", 10_000, 0.95, channel="call", queue="q")
@@ -232,6 +272,17 @@ def test_how_late_the_worst_was_by_the_policys_clock(database: Settings, client:
         ):
             (row,) = _ask(client, "Late in the range, by policy", over, Site(rules=held))
             assert (row["Late"], row["Worst beyond"]) == (1, hours * 3_600)
+
+
+def test_what_a_changed_clock_does_not_find_late_is_not_beyond(database: Settings, client: Client) -> None:
+    """It was judged late by the former clock, and stays late; how far, the new clock does not say."""
+    mail = Policy("mail", "resolution", 4 * HOUR, 0.9, "call", clock="calendar", calendar=OFFICE)
+    times_ms: dict[str, Any] = {"value_ms": 65 * HOUR, "business_ms": 3 * HOUR, "target_ms": 4 * HOUR}
+    late = sample(1, sample="resolution", channel="call", queue="q", at=T0, within=False, policy="mail", **times_ms)
+    write(database, Batch(samples=[late]))
+    over = Range(T0 // 1_000, T0 // 1_000 + 60)
+    (row,) = _ask(client, "Late in the range, by policy", over, Site(rules=Rules(policies=(mail,))))
+    assert (row["Late"], row["Worst beyond"]) == (1, None)
 
 
 def test_the_objective_of_a_queue_is_that_in_force(database: Settings, client: Client) -> None:

@@ -51,7 +51,7 @@ def data_as_of(panel: Asked) -> None:
     data_at = max(panel.now.saved)
     before = now_ms()
     (row,) = panel()
-    assert row["told"] == f"as of {datetime.fromtimestamp(data_at / 1_000, ZoneInfo(ZONE)):%H:%M}"
+    assert row["as_of"] == f"as of {datetime.fromtimestamp(data_at / 1_000, ZoneInfo(ZONE)):%H:%M}"
     assert round((before - data_at) / 1_000) <= row["age"] <= round((now_ms() - data_at) / 1_000)
 
 

@@ -8,9 +8,16 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboards.grafana_definitions.pieces import SELECTED, TAG_SELECTED, chosen
+from dashboards.grafana_definitions.alerts import rules
+from dashboards.grafana_definitions.catalogue import dashboards
+from dashboards.grafana_definitions.pieces import SELECTED, TAG_SELECTED, chosen, quote
+from dashboards.grafana_definitions.site import Site
+from dashboards.grafana_definitions.variables import variable
+from schemas.calendars import Calendar, Hours
+from schemas.policies import Policy, Rules
 from sinks.store_protocol import Batch
 from streams.clickhouse.connection import connect
+from tests.dashboards.grafana_days import CHOSEN
 from tests.dashboards.grafana_macros import ALL, Range, as_parameters, expand
 from tests.fixtures.clickhouse import ClickHouseServer, own_database
 from tests.sinks.rows import pane, tag_pane, write
@@ -81,3 +88,24 @@ def test_any_text_arrives_as_it_was(client: Client, names: list[str], as_they_ar
     many = f"pulssi_chosen('{as_parameters('queue', names, as_they_are)}')"
     one = expand(chosen("contact"), OVER, {"contact": names[:1]})
     assert client.query(f"SELECT {many}, {one}").result_rows == [(names, names[0])]
+
+
+@pytest.mark.parametrize("name", ["$queue", "${queue}", "[[queue]]", "$__fromTime", "$__conditionalAll(a, $queue)"])
+def test_a_name_of_the_configuration_is_no_variable_or_macro(client: Client, name: str) -> None:
+    """Names of policies and of their queues stand in the queries: Grafana must find nothing in them to replace."""
+    policy = Policy(name, "queue_wait", 20_000, 0.8, channel="call", queue=name)
+    site = Site(
+        rules=Rules(
+            policies=(policy,),
+            queue_calendars={name: Calendar(name, (Hours("Europe/Helsinki", ((),) * 7, frozenset({"2026-06-01"})),))},
+        )
+    )
+    asked = [target["rawSql"] for of in dashboards(site) for one in of["panels"] for target in one.get("targets", [])]
+    asked += [variable(each, site)["query"]["rawSql"] for each in ("policy", "queue")]
+    asked += [data["model"]["rawSql"] for rule in rules(site) for data in rule["data"] if "rawSql" in data["model"]]
+    assert [sql for sql in asked if f"'{name}" in sql] == []
+    assert client.query(f"SELECT {quote(name)}").result_rows == [(name,)]
+    forecasts = [expand(sql, OVER, CHOSEN) for sql in asked if "closed_days" in sql]
+    assert forecasts
+    for sql in forecasts:
+        client.query(sql)

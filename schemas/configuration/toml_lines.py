@@ -19,16 +19,20 @@ _CLOSINGS: Final = ("", "\n]", "\n]]", "\n]]]", '"""\n', "'''\n")
 
 
 class _Table(NamedTuple):
-    """A table as it stands in the file: its place in the document, its first line (from 0), and its lines."""
+    """A table as it stands in the file: its place in the document, its first line (from 0), its lines and its values.
+
+    Its first line is its header; what stands before the first header is a table without one, at the place ().
+    """
 
     place: TomlPath
     first: int
     lines: list[str]
+    values: dict[str, Any]
 
     def contains(self, path: TomlPath) -> bool:
         """Tell whether something is in this table, or begins with its header."""
         return self.place[: len(path)] == path or (
-            path[: len(self.place)] == self.place and self._has(len(self.lines), path)
+            path[: len(self.place)] == self.place and _contains(self.values, path[len(self.place) :])
         )
 
     def line_of(self, path: TomlPath) -> int:
@@ -44,7 +48,7 @@ class _Table(NamedTuple):
 
     def _has(self, n: int, path: TomlPath) -> bool:
         """Tell whether the first `n` lines have something; those within a value that cannot be cut have not."""
-        content = self.lines[1:n] if self.place else self.lines[:n]
+        content = _below_header(self.place, self.lines[:n])
         parsed = next((part for end in range(len(content), -1, -1) if (part := _parsed(content[:end])) is not None), {})
         return _contains(parsed, path[len(self.place) :])
 
@@ -83,8 +87,8 @@ def _tables(lines: list[str]) -> Iterator[_Table]:
     begin = 0
     place: TomlPath = ()
     for end in (*(number for number, line in enumerate(lines) if _HEADER.fullmatch(line)), len(lines)):
-        if end > begin and _is_whole(lines[begin:end]):
-            yield _Table(place, begin, lines[begin:end])
+        if end > begin and (values := _whole(_below_header(place, lines[begin:end]))) is not None:
+            yield _Table(place, begin, lines[begin:end], values)
             begin = end
         if begin == end < len(lines):
             place = _place(lines[end], lists)
@@ -105,23 +109,22 @@ def _place(header: str, lists: dict[TomlPath, int]) -> TomlPath:
     return place
 
 
-def _is_whole(lines: list[str]) -> bool:
+def _below_header(place: TomlPath, lines: list[str]) -> list[str]:
+    return lines[1:] if place else lines
+
+
+def _whole(lines: list[str], closing: str = "") -> dict[str, Any] | None:
+    """Parse lines; None where they break off within a value."""
     try:
-        tomllib.loads("".join(lines))
+        return tomllib.loads("".join(lines) + closing)
     except tomllib.TOMLDecodeError:
-        return False
-    return True
+        return None
 
 
 def _parsed(lines: list[str]) -> dict[str, Any] | None:
     """Parse a beginning; None where it breaks off within a value that cannot be closed."""
-    text = "".join(lines)
-    for closing in _CLOSINGS:
-        try:
-            return tomllib.loads(text + closing)
-        except tomllib.TOMLDecodeError:
-            continue
-    return None
+    parsed = (_whole(lines, closing) for closing in _CLOSINGS)
+    return next((values for values in parsed if values is not None), None)
 
 
 def _contains(value: Any, path: TomlPath) -> bool:  # noqa: ANN401 - any TOML value
